@@ -1,24 +1,30 @@
 /**
  * How much random tests try. An ordinary run tries a small fixed set of seeds;
  * `deno task test:long`, which sets FRAUDSTREAM_LONG=1, tries many more. A
- * failure names its seed, and FRAUDSTREAM_SEED=<seed> repeats that one alone.
+ * failure names its seed, and FRAUDSTREAM_SEED=<seed> repeats that one alone;
+ * FRAUDSTREAM_SEED=<first>-<last> tries a part of many.
  */
 
 /** Whether this is a long run (FRAUDSTREAM_LONG=1). */
 export const isLong: boolean = variable("FRAUDSTREAM_LONG") === "1";
 
 /**
- * The seeds to try: 1 to `few`, in a long run 1 to `many`, or only the one in
- * FRAUDSTREAM_SEED. Throws RangeError if that is no whole number.
+ * The seeds to try: 1 to `few`, in a long run 1 to `many`, or only those in
+ * FRAUDSTREAM_SEED. Throws RangeError if that is no whole number, nor two.
  */
 export function seeds(few: number, many: number): number[] {
   const given = variable("FRAUDSTREAM_SEED");
   if (given !== undefined) {
-    const seed = Number(given);
-    if (Number.isSafeInteger(seed) && given !== "") return [seed];
+    const found = /^(\d{1,15})(?:-(\d{1,15}))?$/.exec(given);
+    if (found) return upTo(Number(found[1]), Number(found[2] ?? found[1]));
     throw new RangeError(`FRAUDSTREAM_SEED=${given} is no whole number`);
   }
-  return Array.from({ length: isLong ? many : few }, (_, at) => at + 1);
+  return upTo(1, isLong ? many : few);
+}
+
+function upTo(first: number, last: number): number[] {
+  const length = Math.max(0, last - first + 1);
+  return Array.from({ length }, (_, at) => first + at);
 }
 
 /**

@@ -116,6 +116,38 @@ async function run(
   files: readonly string[],
   flags: readonly string[],
 ): Promise<Outcome> {
+  const { processes = 1 } = tier;
+  const began = performance.now();
+  const waiting = processes > 1 ? files.map((file) => [file]) : [files];
+  const outcomes: Outcome[] = [];
+  const lane = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      outcomes.push(await runProcess(tier, next, flags));
+    }
+  };
+  await Promise.all(Array.from({ length: processes }, lane));
+  const sum = (count: "passed" | "failed") =>
+    outcomes.reduce((all, outcome) => all + outcome[count], 0);
+  return {
+    tier: tier.name,
+    passed: sum("passed"),
+    failed: sum("failed"),
+    skipped: outcomes.flatMap(({ skipped }) => skipped),
+    seconds: secondsSince(began),
+    succeeded: outcomes.every(({ succeeded }) => succeeded),
+  };
+}
+
+function secondsSince(began: number): number {
+  return (performance.now() - began) / 1000;
+}
+
+/** Runs files in one process. */
+async function runProcess(
+  tier: Tier,
+  files: readonly string[],
+  flags: readonly string[],
+): Promise<Outcome> {
   const temporary = Deno.env.get("TMPDIR") || "/tmp";
   const began = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
@@ -134,15 +166,30 @@ async function run(
   }).spawn();
   let printed = "";
   const decoder = new TextDecoder();
+  const show = lineWriter(tier.processes !== undefined);
   for await (const bytes of child.stdout) {
-    printed += decoder.decode(bytes, { stream: true });
+    const text = decoder.decode(bytes, { stream: true });
+    printed += text;
+    await show(text);
+  }
+  await show("\n");
+  const { success } = await child.status;
+  return readOutcome(tier.name, printed, secondsSince(began), success);
+}
+
+/** Writes to stdout; whole lines only, if others write at the same time. */
+function lineWriter(whole: boolean): (text: string) => Promise<void> {
+  const encoder = new TextEncoder();
+  let rest = "";
+  return async (text) => {
+    rest += text;
+    const end = whole ? rest.lastIndexOf("\n") + 1 : rest.length;
+    const bytes = encoder.encode(rest.slice(0, end));
+    rest = rest.slice(end);
     for (let at = 0; at < bytes.length;) {
       at += await Deno.stdout.write(bytes.subarray(at));
     }
-  }
-  const { success } = await child.status;
-  const seconds = (performance.now() - began) / 1000;
-  return readOutcome(tier.name, printed, seconds, success);
+  };
 }
 
 /** Runs what the arguments ask for; gives the exit code. */

@@ -14,8 +14,10 @@ export interface Tier {
   readonly places: readonly string[];
   /** What its tests are allowed, as flags of Deno. */
   readonly permissions: readonly string[];
-  /** Whether its files may run at the same time. */
+  /** Whether its files may run at the same time, in threads of one process. */
   readonly parallel: boolean;
+  /** How many files run at the same time, each in a process of its own; all in one if undefined. */
+  readonly processes?: number;
 }
 
 /** What tests that start programs or servers are allowed. */
@@ -68,13 +70,15 @@ export const TIERS: readonly Tier[] = [
       "tests/roles/schedule_test.ts",
     ],
     permissions: WIDE,
-    parallel: false,
+    parallel: true,
   },
   {
     name: "servers",
     places: ["tests/integration/", "tests/services/"],
     permissions: WIDE,
-    parallel: false,
+    parallel: true,
+    // Much of their time they wait. They look at the memory of their process.
+    processes: 2,
   },
   {
     name: "browser",

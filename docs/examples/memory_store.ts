@@ -198,6 +198,7 @@ export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
         .sort((a, b) => b[CELL.time] - a[CELL.time])
         .slice(0, range.limit).map(paymentOf);
     return {
+      prediction: (id) => this.#predictions.find(id),
       payment: (id) => {
         const row = this.byId.get(Number(id));
         return Promise.resolve(
@@ -349,6 +350,11 @@ class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
       block.decisions[index] = row.decision;
     }
     return { ...block, count: rows.length };
+  }
+
+  find(transactionId: TransactionId): Promise<PredictionRows | undefined> {
+    const found = this.byId.get(Number(transactionId));
+    return Promise.resolve(found && this.block([found]));
   }
 
   status(): Promise<PredictionStatus> {

@@ -6,6 +6,7 @@
  * character are refused, because two different ids could become one.
  */
 import { createHmac } from "node:crypto";
+import { counted } from "../base/counted.ts";
 import { ConfigError } from "../base/error.ts";
 import { ID_BYTES_MAX, ID_REFUSED } from "../payment/text_rule.ts";
 import {
@@ -59,7 +60,9 @@ function keyOf(key: Uint8Array | undefined): Uint8Array {
   }
   if (key.length >= HMAC_KEY_BYTES_MIN) return key;
   throw new ConfigError(
-    `the key for pseudonyms has ${key.length} bytes and needs at least ` +
+    `the key for pseudonyms has ${
+      counted(key.length, "byte")
+    } and needs at least ` +
       `${HMAC_KEY_BYTES_MIN}; make one with: head -c 32 /dev/urandom > FILE`,
   );
 }

@@ -564,8 +564,9 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set(
   [
     ...PAYMENT_FIELDS,
     ...PREDICTION_RECORD.map(({ name }) => name),
-    ...["DECISION", "KNOWN_AT", "REASON", "SOURCE", "MODEL_VERSION"],
-    ...["CONTRIBUTIONS", "KNOWN_TIME", "ROW_CHECK"],
+    ...["MODEL_VERSION", "CONTRIBUTIONS", "SHADOW_SCORES", "DECISION", "RULES"],
+    ...["SHADOW_RULES", "REASONS", "RULES_VERSION", "LISTS_VERSION"],
+    ...["THRESHOLD", "KNOWN_AT", "REASON", "SOURCE", "KNOWN_TIME", "ROW_CHECK"],
   ].map((name) => name.toLowerCase()),
 );
 

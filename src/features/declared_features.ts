@@ -50,6 +50,8 @@ export interface ResolvedAggregate {
   readonly overSeconds: number;
   /** How far its end lies behind the payment, in seconds. */
   readonly delaySeconds: number;
+  /** How long after its payment a label that stands in it counts, in seconds; 0 for what is no label. */
+  readonly labelDelaySeconds: number;
   /** The condition under which a payment counts. */
   readonly where: string | undefined;
   /** Whether the payment itself counts. */
@@ -221,6 +223,7 @@ function resolved(
     by: by.toSorted(),
     overSeconds,
     delaySeconds: delayOf(feature, context),
+    labelDelaySeconds: of === "TX_FRAUD" ? context.labelDelaySeconds ?? 0 : 0,
     where: where?.text,
     includeSelf,
     scale: of === "TX_AMOUNT"

@@ -84,8 +84,6 @@ export interface KeyMemory {
   readonly keepSeconds: number;
   /** Bytes in all. */
   readonly bytes: number;
-  /** How many of the payments that were counted have no such key. */
-  readonly missing: number;
 }
 
 /** Computes aggregates. */
@@ -227,7 +225,6 @@ class KeyState {
   readonly #by: readonly string[];
   // Of each series, how many events of a slot were counted.
   readonly #counts: readonly Map<number, number>[];
-  #missing = 0;
 
   constructor(
     aggregates: readonly ResolvedAggregate[],
@@ -286,8 +283,6 @@ class KeyState {
   }
 
   count(arrival: Arrival): void {
-    const { cells, at, texts } = arrival;
-    if (!this.#reader.take(cells, at, texts)) this.#missing++;
     const slot = this.#slotOf(arrival);
     for (const [i, { isCounted }] of this.#series.entries()) {
       const counts = this.#counts[i];
@@ -310,7 +305,6 @@ class KeyState {
       by: this.#by,
       keepSeconds,
       bytes: bytes + slots * SLOT_BYTES,
-      missing: this.#missing,
     };
   }
 
@@ -482,10 +476,14 @@ interface SumOutput {
   readonly column: number;
   /** COUNT, SUM, MEAN or SHARE. */
   readonly kind: number;
-  /** Place of its window's number and sum in the scratch. */
-  readonly place: number;
-  /** Whether the payment itself is to be taken out again. */
+  /** Place of its window's number of payments in the scratch. */
+  readonly countPlace: number;
+  /** Place of its window's sum. */
+  readonly sumPlace: number;
+  /** Whether the payment itself is to be taken out of the number again. */
   readonly leavesSelf: boolean;
+  /** Whether it is to be taken out of the sum as well. */
+  readonly leavesOwnSum: boolean;
   readonly scale: number;
 }
 
@@ -521,7 +519,14 @@ class SumSeries implements Series {
       ...this.#value ? ["value"] as const : [],
       ...this.#flag || !this.#value ? ["flag"] as const : [],
     ];
-    const groups = groupsOf(aggregates);
+    const parts = aggregates.map((one) => partsOf(one, hasLater));
+    const groups = groupsOf(
+      parts.flatMap(({ counted, summed }) =>
+        summed === undefined || summed === counted
+          ? [counted]
+          : [counted, summed]
+      ),
+    );
     this.#groups = groups.map(({ own, isShare }): WindowGroup => ({
       lagSeconds: own[0].delaySeconds,
       windowSeconds: ascending(own.map(({ overSeconds }) => overSeconds)),
@@ -538,23 +543,30 @@ class SumSeries implements Series {
         })
         : undefined
     );
-    this.#outputs = aggregates.map((one) => {
-      const group = groups.findIndex(({ own }) => own.includes(one));
+    const placeOf = (part: ResolvedAggregate) => {
+      const group = groups.findIndex(({ own }) => own.includes(part));
       const { windowSeconds } = this.#groups[group];
-      const place = places[group] + 2 * windowSeconds.indexOf(one.overSeconds);
-      return {
-        column: one.column,
-        kind: SUM_KINDS[one.kind] ?? SHARE,
-        place,
-        leavesSelf: !one.includeSelf && one.delaySeconds === 0,
-        scale: one.scale,
-      };
-    });
+      return places[group] + 2 * windowSeconds.indexOf(part.overSeconds);
+    };
     const length = this.#groups.reduce(
       (sum, { windowSeconds }) => sum + 2 * windowSeconds.length,
       0,
     );
-    this.#totals = new Float64Array(length);
+    this.#outputs = aggregates.map((one, i) => {
+      const { counted, summed } = parts[i];
+      const leavesSelf = !one.includeSelf && one.delaySeconds === 0;
+      return {
+        column: one.column,
+        kind: SUM_KINDS[one.kind] ?? SHARE,
+        countPlace: placeOf(counted),
+        sumPlace: summed === undefined ? length : placeOf(summed) + 1,
+        leavesSelf,
+        leavesOwnSum: leavesSelf && summed === counted,
+        scale: one.scale,
+      };
+    });
+    // The last cell is the sum of windows in which nothing can be known.
+    this.#totals = new Float64Array(length + 1);
     this.#windows = new SlidingWindows({
       columns,
       groups: this.#groups,
@@ -605,12 +617,15 @@ class SumSeries implements Series {
     else totals.fill(0);
     const outputs = this.#outputs;
     for (let i = 0; i < outputs.length; i++) {
-      const { column, kind, place, leavesSelf, scale } = outputs[i];
-      let count = totals[place];
-      let sum = totals[place + 1];
+      const { column, kind, countPlace, sumPlace, scale } = outputs[i];
+      const { leavesSelf, leavesOwnSum } = outputs[i];
+      let count = totals[countPlace];
+      let sum = totals[sumPlace];
       if (leavesSelf && this.isCounted) {
         count--;
-        sum -= kind === SHARE ? this.#ownFlag : this.#ownValue;
+        if (leavesOwnSum) {
+          sum -= kind === SHARE ? this.#ownFlag : this.#ownValue;
+        }
       }
       out[outAt + column] = valueOf(kind, count, sum, scale);
     }
@@ -654,6 +669,28 @@ class SumSeries implements Series {
     this.#windows.load(source);
     for (const labels of this.#labels) labels?.load(source);
   }
+}
+
+/** The windows in which the payments of an aggregate are counted and its sum lies. */
+interface SumParts {
+  readonly counted: ResolvedAggregate;
+  /** Undefined where the sum is always 0. */
+  readonly summed: ResolvedAggregate | undefined;
+}
+
+/** The parts of an aggregate. A label that stands in its payment counts after some time: in windows that end earlier, the payments since then are counted, but not their labels. */
+function partsOf(one: ResolvedAggregate, hasLater: boolean): SumParts {
+  const { delaySeconds, labelDelaySeconds, overSeconds } = one;
+  const unknownSeconds = labelDelaySeconds - delaySeconds;
+  if (hasLater || unknownSeconds <= 0) return { counted: one, summed: one };
+  return {
+    counted: { ...one, kind: "count" },
+    summed: unknownSeconds >= overSeconds ? undefined : {
+      ...one,
+      delaySeconds: labelDelaySeconds,
+      overSeconds: overSeconds - unknownSeconds,
+    },
+  };
 }
 
 /** Aggregates whose windows end at one time before the payment, and that sum up one column. */

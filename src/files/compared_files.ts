@@ -6,17 +6,28 @@ import { findRawSources } from "./raw_sources.ts";
 import type { ComparedPage, ComparedTable } from "./row_difference.ts";
 import type { DaySource } from "./day_source.ts";
 
+/** A table whose file is open until it is disposed of. */
+export interface ComparedFiles extends ComparedTable, AsyncDisposable {}
+
 /** Opens the table at `path`: a file, or a folder whose files follow each other by name. Throws DataError. */
 export async function openComparedFiles(
   path: string,
   signal: AbortSignal,
-): Promise<ComparedTable> {
+): Promise<ComparedFiles> {
   const sources = await findRawSources(path, undefined);
   const batches = allRows(sources, signal);
   const { value: first, done } = await batches.next();
   if (done) throw new DataError(`${path} has no rows`);
   const { columns } = first.batch;
-  return { name: path, columns, pages: pagesOf(first, batches, columns) };
+  return {
+    name: path,
+    columns,
+    pages: pagesOf(first, batches, columns),
+    // Pages of which none was read have nothing to close it by.
+    async [Symbol.asyncDispose]() {
+      await batches.return(undefined);
+    },
+  };
 }
 
 /** Rows of a file, and its name. */
@@ -41,12 +52,8 @@ async function* pagesOf(
   rest: AsyncGenerator<NamedBatch>,
   columns: readonly string[],
 ): AsyncGenerator<ComparedPage> {
-  try {
-    yield pageOf(first, columns);
-    for await (const named of rest) yield pageOf(named, columns);
-  } finally {
-    await rest.return(undefined);
-  }
+  yield pageOf(first, columns);
+  for await (const named of rest) yield pageOf(named, columns);
 }
 
 function pageOf(

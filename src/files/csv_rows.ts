@@ -4,6 +4,7 @@
  * comma, a semicolon or a tab. With the latter two, numbers may have a decimal
  * comma.
  */
+import { counted } from "../base/counted.ts";
 import { DataError } from "../base/error.ts";
 import { JsonScanner } from "../payment/json_scanner.ts";
 import { type Payment, PAYMENT_FIELDS } from "../payment/payment.ts";
@@ -195,7 +196,9 @@ class CsvBatch implements RowBatch {
       }
       return {
         reason: "wrong number of columns",
-        message: `${fields.length} columns where the header has ${width}`,
+        message: `${
+          counted(fields.length, "column")
+        } where the header has ${width}`,
       };
     }
     const values: (string | undefined)[] = [];

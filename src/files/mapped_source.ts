@@ -16,6 +16,12 @@ import {
   labelSecondsOf,
   type StreamDefinition,
 } from "../definition/stream_definition.ts";
+import { paymentValues } from "../features/declared_features.ts";
+import {
+  keysOfDeclarations,
+  type MissingKey,
+  MissingKeys,
+} from "../features/missing_keys.ts";
 import { DAY_SECONDS, type Payment } from "../payment/payment.ts";
 import { CELL, fromCells, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
@@ -61,7 +67,8 @@ export async function openRawFiles(
   const { path, inputFormat, sortFolder: folder } = choice;
   const sources = await findRawSources(path, inputFormat);
   const definition = readingDefinition(path, choice.definition);
-  const skipped = new Rejections();
+  const keys = missingKeysOf(choice.definition);
+  const skipped = new Rejections(keys);
   let startSeconds = choice.startSeconds;
   let matureSeconds: number | undefined;
   const progress = { done: 0, total: 0 };
@@ -96,7 +103,7 @@ export async function openRawFiles(
       startSeconds = start;
       matureSeconds = payments.newestSeconds - start -
         labelSecondsOf(definition);
-      const rows = new Rows(definition, start);
+      const rows = new Rows(definition, start, keys);
       for (const sorted of payments.sorted()) {
         yield* rows.days(sorted);
         await nextTurn(signal);
@@ -107,11 +114,28 @@ export async function openRawFiles(
 
 const NO_PROFILES: Profiles = { customers: undefined, terminals: undefined };
 
+/** Counts the payments that lack a key of a definition's features. */
+function missingKeysOf(definition: StreamDefinition): MissingKeys {
+  return new MissingKeys(
+    keysOfDeclarations(definition.features.declared),
+    paymentValues(shapeOf(definition), PAYMENT_CELLS),
+  );
+}
+
 /** Counts rows that are no payments, and keeps the first of each reason. */
 class Rejections implements SkippedRows {
   readonly byReason = new Map<string, number>();
   readonly first: string[] = [];
   readonly isByDefinition = true;
+  readonly #keys: MissingKeys;
+
+  constructor(keys: MissingKeys) {
+    this.#keys = keys;
+  }
+
+  get missingKeys(): MissingKey[] {
+    return this.#keys.most();
+  }
 
   add({ source, batch, index, defect }: RejectedRow): void {
     const { reason, message } = defect;
@@ -126,9 +150,14 @@ class Rejections implements SkippedRows {
 class Rows {
   readonly #shape: PaymentShape;
   readonly #startSeconds: number;
+  readonly #keys: MissingKeys;
   readonly #payment = emptyMappedPayment();
 
-  constructor(definition: StreamDefinition, startSeconds: number) {
+  constructor(
+    definition: StreamDefinition,
+    startSeconds: number,
+    keys: MissingKeys,
+  ) {
     const { fraud, scenario } = definition.payment;
     // Labels count here that a stream takes from elsewhere.
     this.#shape = {
@@ -137,6 +166,7 @@ class Rows {
       hasScenario: scenario !== null,
     };
     this.#startSeconds = startSeconds;
+    this.#keys = keys;
   }
 
   /** Consecutive payments, split by days. */
@@ -154,6 +184,7 @@ class Rows {
         at * width,
         texts,
       );
+      this.#keys.add(cells, at * width);
     });
     const dayAt = (row: number) =>
       Math.floor(cells[row * width + CELL.time] / DAY_SECONDS);

@@ -4,6 +4,7 @@
  * order, without knowing which source it is.
  */
 import { nextTurn } from "../base/unless_stopped.ts";
+import type { MissingKey } from "../features/missing_keys.ts";
 import {
   type Customer,
   type Payment,
@@ -52,6 +53,8 @@ export interface SkippedRows {
   readonly first: readonly string[];
   /** Whether a definition says that they are no payments, and not --skip-bad-rows. */
   readonly isByDefinition: boolean;
+  /** Of the payments that were used, keys of declared features that most lack. */
+  readonly missingKeys?: readonly MissingKey[];
 }
 
 /** Payments for one pass, in order of TX_DATETIME, then TRANSACTION_ID; those that a definition maps in order of TX_DATETIME, then as their rows. */

@@ -3,6 +3,7 @@
  * What the values mean is decided by a stream's definition. Digits are kept: a
  * number of CSV is its text, and a JSON number of more than 15 digits too.
  */
+import { counted } from "../base/counted.ts";
 import { DataError } from "../base/error.ts";
 import { fileError } from "../base/file_error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
@@ -168,7 +169,7 @@ class RawCsvReader {
       }
       return {
         reason: "wrong number of columns",
-        message: `${cells.length} columns where the header has ` +
+        message: `${counted(cells.length, "column")} where the header has ` +
           this.columns.length,
       };
     }

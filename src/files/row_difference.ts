@@ -138,6 +138,7 @@ const PARTS: Readonly<Record<string, ColumnPart>> = {
   TX_FRAUD: "labels",
   TX_FRAUD_SCENARIO: "labels",
   SCORE: "scores",
+  SHADOW_SCORES: "scores",
   ALERT: "decisions",
   DECISION: "decisions",
   CONTRIBUTIONS: "reasons",

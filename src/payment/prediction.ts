@@ -56,7 +56,7 @@ export interface PredictionRows {
   readonly contributions: (string | null)[];
   /** What rules decided, where the stream has any. */
   readonly decisions: (PredictedDecision | null)[];
-  /** Scores of the shadow models by their versions, as JSON, or null; stores do not keep them. */
+  /** Scores of the shadow models by their versions, as JSON, or null. */
   readonly shadowScores: (string | null)[];
   /** What the cells of texts refer to. */
   readonly texts: TextHeap;

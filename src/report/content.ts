@@ -4,6 +4,7 @@
  * figure, which waits for a width.
  */
 import type { DeclaredFeatures } from "../features/declared_features.ts";
+import type { RulesTried } from "./backtest_sections.ts";
 import type { Customer, Terminal } from "../payment/payment.ts";
 import type { DataStatistics } from "./data_statistics.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
@@ -34,6 +35,8 @@ export interface ReportData {
   readonly declared?: DeclaredFeatures | undefined;
   /** Where labels arrive later: how many days after a payment it counts as genuine without one. */
   readonly genuineAfterDays?: number | undefined;
+  /** What rules would have decided; undefined where none are tried. */
+  readonly rules?: RulesTried | undefined;
   /** A model's curves; undefined without a model. */
   readonly model: ModelCurves | undefined;
 }

@@ -1,5 +1,6 @@
 /** A report from its data: all sections in their order. */
 import { HANDBOOK_SHAPE } from "../payment/payment_shape.ts";
+import { backtestSections } from "./backtest_sections.ts";
 import type { ReportData, Section } from "./content.ts";
 import { featureSection } from "./feature_section.ts";
 import { fieldSection, hasFields } from "./field_section.ts";
@@ -23,6 +24,7 @@ export function reportSections(data: ReportData): Section[] {
     ...[fraudsSection(data)].filter(({ blocks }) => blocks.length > 0),
     featureSection(data),
     ...hasFields(data) ? [fieldSection(data)] : [],
+    ...data.rules ? backtestSections(data.rules, data.amounts) : [],
     ...data.model ? [modelSection(data.model, data.amounts)] : [],
   ];
 }

@@ -1,5 +1,6 @@
 /** A report for the terminal, or a pipe: plain text of at most 80 columns, with charts of block characters. */
 import { textLines } from "../base/text_table.ts";
+import { backtestRows, type RulesTried } from "./backtest_sections.ts";
 import type { KeyFigure, ReportData } from "./content.ts";
 import {
   type DataStatistics,
@@ -29,7 +30,13 @@ import {
   numberTicks,
   percent,
 } from "../dashboard/page/scale.js";
-import { shortened, signed, TABLE_DECIMALS, threeDigits } from "./numbers.ts";
+import {
+  type AmountForm,
+  shortened,
+  signed,
+  TABLE_DECIMALS,
+  threeDigits,
+} from "./numbers.ts";
 
 /** Width of the text. */
 export const TEXT_COLUMNS = 80;
@@ -55,6 +62,7 @@ export function textReport(title: string, data: ReportData): string {
     hasScenarios(data) ? scenarios(statistics) : [],
     features(statistics),
     hasFields(data) ? fields(data) : [],
+    ...data.rules ? [rulesLines(data.rules, data.amounts)] : [],
     ...model ? [modelLines(model)] : [],
   ];
   const text = parts.filter((lines) => lines.length > 0)
@@ -296,6 +304,19 @@ function fields(data: ReportData): string[] {
       ),
     ];
   }).slice(1);
+}
+
+function rulesLines(tried: RulesTried, amounts: AmountForm): string[] {
+  const { total, rules, findings } = backtestRows(tried, amounts);
+  return [
+    ...wrapped(
+      "What the rules would decide; an alert is a payment that is not approved",
+    ),
+    ...fittedLines(total, [1, 2]),
+    ...rules.length > 0 ? ["", ...fittedLines(rules, [2, 3, 4, 5])] : [],
+    ...findings.length > 0 ? [""] : [],
+    ...findings.flatMap((finding) => wrapped(finding)),
+  ];
 }
 
 function modelLines(model: ModelCurves): string[] {

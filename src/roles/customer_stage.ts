@@ -15,6 +15,7 @@ import {
 import type { NamedValue } from "../definition/expression.ts";
 import { paymentValues } from "../features/declared_features.ts";
 import { type DeclaredPart, declaredPart } from "../features/declared_part.ts";
+import { keysOfFeatures, MissingKeys } from "../features/missing_keys.ts";
 import { CustomerOperator } from "../features/feature_operator.ts";
 import type { ArrivedLabel } from "../features/label_windows.ts";
 import { IdDigests } from "../features/id_digest.ts";
@@ -121,6 +122,9 @@ export function customerStage(
   };
 }
 
+/** Payments after which keys that most of them lack are reported. */
+const KEYS_JUDGED = 1000;
+
 class CustomerWork implements RecoverableWork {
   readonly taken = { rows: 1, emitted: 1, frauds: 0, labels: 0 };
   readonly memory: StageMemory = {
@@ -146,6 +150,8 @@ class CustomerWork implements RecoverableWork {
   readonly #operator: CustomerOperator | undefined;
   // Undefined where nothing is declared.
   readonly #declared: DeclaredPart | undefined;
+  // Of all keys, until the first payments have been judged by it.
+  #missingKeys: MissingKeys | undefined;
   readonly #alignment: Alignment;
   readonly #ledger: Ledger;
   readonly #progress: Progress;
@@ -216,6 +222,8 @@ class CustomerWork implements RecoverableWork {
       keptFrom: PAYMENT_CELLS,
       slackSeconds: latenessSeconds,
     });
+    this.#missingKeys = features.declared &&
+      new MissingKeys(keysOfFeatures(features.declared), fields);
     this.#ledger = new Ledger(rememberedSeconds(parameters), this.#digests);
     this.#progress = progress;
     progress.remember(customerReplaySeconds(parameters));
@@ -340,10 +348,25 @@ class CustomerWork implements RecoverableWork {
     if (this.#declared && reader) {
       const { cells, texts } = reader;
       this.#declared.process(cells, 0, texts, progress.seconds, this.#totals);
+      if (this.#missingKeys) this.#countKeys(this.#missingKeys, cells);
     }
     this.#ledger.add(row, progress.seconds, offset);
     this.taken.frauds = row.fraud === 1 ? 1 : 0;
     if (output) this.#pack(output, 0);
+  }
+
+  /** Counts the keys of a payment, and warns of those that most of the first payments lack. */
+  #countKeys(keys: MissingKeys, cells: Float64Array): void {
+    keys.add(cells, 0);
+    if (keys.payments < KEYS_JUDGED) return;
+    this.#missingKeys = undefined;
+    for (const { feature, by, missing, payments } of keys.most()) {
+      const key = by.join(" + ");
+      const message = "most payments have no value in the key of a feature, " +
+        "which does not count them; choose another key";
+      const fields = { feature, key, missing, payments };
+      this.#context.logger.warn(message, fields);
+    }
   }
 
   /** Takes the label just read into the windows, passes it on, and says from when on it can be learned from. */

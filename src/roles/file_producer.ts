@@ -12,7 +12,10 @@ import { unlessStopped, UNSTOPPED } from "../base/unless_stopped.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { PaymentMapper } from "../definition/payment_mapper.ts";
 import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
-import { needsHmacKey } from "../definition/stream_definition.ts";
+import {
+  needsHmacKey,
+  type StreamDefinition,
+} from "../definition/stream_definition.ts";
 import { readingDefinition } from "../files/import_folder.ts";
 import { findRawSources } from "../files/raw_sources.ts";
 import type { DaySource } from "../files/day_source.ts";
@@ -29,10 +32,7 @@ import type { RowDefect } from "../files/row_batch.ts";
 import type { Append, LogProducer } from "../log/log.ts";
 import { controlRecords, type ProducerPosition } from "../stream/control.ts";
 import { MappedRecords } from "../stream/mapped_records.ts";
-import {
-  definitionOf,
-  type RecordedDefinition,
-} from "../stream/stream_definition.ts";
+import { definitionOfStream } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
 import { labelSeconds, MappedLabelFeed } from "./label_feed.ts";
 import { openPacer } from "./pacer.ts";
@@ -76,15 +76,13 @@ export async function runFileProducer(
   context: StreamContext,
   options: FileProducerOptions,
 ): Promise<void> {
-  const { logger, signal, parameters } = context;
+  const { logger, signal } = context;
   const { input, pace } = options;
-  const { definition } = parameters;
-  if (!definition) throw new ConfigError("--in needs --definition");
   const fingerprint = fileFingerprint(input);
   const producing = await openProducing(context, fingerprint);
   if (!producing) return await reportAfterEnd(context, input);
   const rejected = new Rejections(context);
-  const opened = await openFiles(context, input, definition, producing);
+  const opened = await openFiles(context, input, producing);
   const rows = opened.rows((defect, place) => rejected.add(defect, place));
   const publisher = new Publisher(context, fingerprint, producing, opened);
   logger.info("producing", { ...publisher.position });
@@ -265,7 +263,6 @@ interface OpenedFiles {
 async function openFiles(
   { control, parameters }: StreamContext,
   input: FileInput,
-  definition: RecordedDefinition,
   { origin, position }: Producing,
 ): Promise<OpenedFiles> {
   const sources = await findRawSources(input.path, input.format);
@@ -279,7 +276,7 @@ async function openFiles(
     ? published
     : { ...published, row: published.row - 1, rows: published.rows - 1 };
   const reading = {
-    mapper: openMapper(definition, input),
+    mapper: openMapper(definitionOfStream(parameters), input),
     startSeconds: origin?.startSeconds ?? parameters.startSeconds,
     from,
     // The producer itself looks at its signal, between two appends.
@@ -299,10 +296,10 @@ async function openFiles(
 
 /** The mapping of the files, by the stream's definition or as an import by it has written them. Throws ConfigError or DataError. */
 function openMapper(
-  recorded: RecordedDefinition,
+  own: StreamDefinition,
   { path, hmacKeyFile }: FileInput,
 ): PaymentMapper {
-  const definition = readingDefinition(path, definitionOf(recorded));
+  const definition = readingDefinition(path, own);
   const key = hmacKeyFile !== undefined && needsHmacKey(definition)
     ? readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX)
     : undefined;

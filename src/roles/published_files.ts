@@ -3,6 +3,7 @@
  * whether they are still the same. Files may grow while they are read, and more
  * may come after them; what has been published must not change.
  */
+import { counted } from "../base/counted.ts";
 import { ConfigError } from "../base/error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
 import type { DaySource } from "../files/day_source.ts";
@@ -107,7 +108,7 @@ export class PublishedFiles {
       return { what, grownBytes: 0 };
     }
     if (now.bytes < bytes) {
-      const what = `has ${now.bytes} bytes and had ${bytes}`;
+      const what = `has ${counted(now.bytes, "byte")} and had ${bytes}`;
       return { what, grownBytes: 0 };
     }
     const before = await stampFile(path, bytes);
@@ -116,7 +117,7 @@ export class PublishedFiles {
     }
     if (now.bytes === bytes) return undefined;
     const grownBytes = now.bytes - bytes;
-    return { what: `has grown by ${grownBytes} bytes`, grownBytes };
+    return { what: `has grown by ${counted(grownBytes, "byte")}`, grownBytes };
   }
 
   #nameOf(number: number, { name }: FileStamp): string {

@@ -136,7 +136,8 @@ async function runRole(
       const stored = new AbortController();
       const options = { startSeconds, clears: isOnlyWriter(settings) };
       // Only the simulator's ids grow with the payments.
-      const marked = parameters.definition ? CELL.time : CELL.id;
+      const isSimulated = !parameters.definition && !settings.input;
+      const marked = isSimulated ? CELL.id : CELL.time;
       return await runTogether(context, [
         async (context) => {
           await runWriter(context, {

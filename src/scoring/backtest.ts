@@ -64,7 +64,23 @@ export interface RuleTally {
   known: number;
   /** Minor units of these frauds. */
   fraudUnits: number;
+  /** Payments that it decided about, which were approved and no longer are. */
+  alertsGained: number;
+  /** Payments that it decided about, which are approved and were not. */
+  alertsLost: number;
+  /** Payments that it decided about, which were not declined and now are. */
+  declinesGained: number;
+  /** Payments that it decided about, which were declined and no longer are. */
+  declinesLost: number;
 }
+
+/** The ways in which decisions change. */
+const CHANGES = [
+  "alertsGained",
+  "alertsLost",
+  "declinesGained",
+  "declinesLost",
+] as const;
 
 /** Something about a rule that a person should look at. */
 export type RuleFinding =
@@ -77,6 +93,9 @@ export type RuleFinding =
     /** On which share of them, above OVERLAP. */
     readonly share: number;
   };
+
+/** The score from which on a payment is an alert where a model scores again and no threshold is recorded. */
+export const ASSUMED_THRESHOLD = 0.5;
 
 /** The share of a rule's payments from which on another one overlaps it. */
 export const OVERLAP = 0.9;
@@ -114,6 +133,8 @@ export class Backtest<Example> {
     gained: [],
     lost: [],
   };
+  /** Payments whose alert was judged by ASSUMED_THRESHOLD, since none is recorded. */
+  assumed = 0;
   readonly #outcomes = new Map<Outcome, OutcomeTally>();
 
   /** Adds a payment with what the rules decide about it; `example` describes it where it is to be one. */
@@ -136,6 +157,7 @@ export class Backtest<Example> {
       tally.frauds++;
       tally.fraudUnits += units;
     }
+    countChange(tally, before, after);
     if ((before === "approve") === (after === "approve")) return;
     const examples = this.examples[before === "approve" ? "gained" : "lost"];
     if (examples.length < EXAMPLES_MAX) examples.push(example());
@@ -150,6 +172,7 @@ export class Backtest<Example> {
       frauds: 0,
       known: 0,
       fraudUnits: 0,
+      ...NO_CHANGES,
     }]));
     for (const [{ fired, shadow }, outcome] of this.#outcomes) {
       const [decisive] = fired;
@@ -157,7 +180,10 @@ export class Backtest<Example> {
         const tally = tallies.get(rule.id);
         if (!tally) continue;
         tally.fired += outcome.payments;
-        if (rule === decisive) tally.decided += outcome.payments;
+        if (rule === decisive) {
+          tally.decided += outcome.payments;
+          for (const change of CHANGES) tally[change] += outcome[change];
+        }
         tally.frauds += outcome.frauds;
         tally.known += outcome.known;
         tally.fraudUnits += outcome.fraudUnits;
@@ -173,6 +199,30 @@ export class Backtest<Example> {
     ) => ({ ids: [...fired, ...shadow].map(({ id }) => id), payments }));
     return ruleFindings(rules.map(({ id }) => id), fired);
   }
+}
+
+/** What is said about a rule, as a sentence without its full stop. */
+export function findingText(finding: RuleFinding): string {
+  if (finding.kind === "overlap") {
+    const share = Math.floor(finding.share * 100);
+    return `rule ${finding.id}: on ${share} % of its payments ` +
+      `${finding.other} fires, too; one of the two may be enough`;
+  }
+  return finding.kind === "never"
+    ? `rule ${finding.id} never fires; check its condition, or delete it`
+    : `rule ${finding.id} fires on every payment; make it narrower`;
+}
+
+/** Number of a side's alerts. */
+export function alertsOf({ reviews, declines }: DecidedSide): number {
+  return reviews + declines;
+}
+
+/** Whether frauds are of scenarios: without any, all have the same one. */
+export function hasScenarios(
+  scenarios: ReadonlyMap<number, unknown>,
+): boolean {
+  return [...scenarios.keys()].some((scenario) => scenario !== 0);
 }
 
 /** Payments on which the same rules fired. */
@@ -236,7 +286,16 @@ export function recallOf(
   return caught / frauds;
 }
 
-interface OutcomeTally {
+type Changes = Record<typeof CHANGES[number], number>;
+
+const NO_CHANGES: Changes = {
+  alertsGained: 0,
+  alertsLost: 0,
+  declinesGained: 0,
+  declinesLost: 0,
+};
+
+interface OutcomeTally extends Changes {
   payments: number;
   known: number;
   frauds: number;
@@ -244,7 +303,7 @@ interface OutcomeTally {
 }
 
 function emptyTally(): OutcomeTally {
-  return { payments: 0, known: 0, frauds: 0, fraudUnits: 0 };
+  return { payments: 0, known: 0, frauds: 0, fraudUnits: 0, ...NO_CHANGES };
 }
 
 function emptySide(): DecidedSide {
@@ -266,10 +325,7 @@ function emptyCompared(): Compared {
     fraudUnits: 0,
     before: emptySide(),
     after: emptySide(),
-    alertsGained: 0,
-    alertsLost: 0,
-    declinesGained: 0,
-    declinesLost: 0,
+    ...NO_CHANGES,
     changed: 0,
   };
 }
@@ -301,10 +357,19 @@ function count(
   countSide(compared.after, payment, after);
   if (before === after) return;
   compared.changed++;
-  if (before === "approve") compared.alertsGained++;
-  if (after === "approve") compared.alertsLost++;
-  if (after === "decline") compared.declinesGained++;
-  if (before === "decline") compared.declinesLost++;
+  countChange(compared, before, after);
+}
+
+function countChange(
+  changes: Changes,
+  before: Decision,
+  after: Decision,
+): void {
+  if (before === after) return;
+  if (before === "approve") changes.alertsGained++;
+  if (after === "approve") changes.alertsLost++;
+  if (after === "decline") changes.declinesGained++;
+  if (before === "decline") changes.declinesLost++;
 }
 
 function countSide(

@@ -17,7 +17,7 @@ import { compareTexts, NO_TEXTS } from "../payment/text_heap.ts";
 import type { Control } from "../stream/control.ts";
 import type { Store, StoreRows } from "../store/store.ts";
 import type { BadRowHandler } from "../store/stored_row.ts";
-import { Backtest } from "./backtest.ts";
+import { ASSUMED_THRESHOLD, Backtest } from "./backtest.ts";
 import { CellScorer } from "./cell_scorer.ts";
 import {
   DecisionRules,
@@ -66,7 +66,7 @@ export interface RecordedPrediction {
     readonly lists: string | null;
     readonly threshold: number | null;
   } | null;
-  /** Scores of the shadow models by their versions, as JSON; null where there are none, and from a store. */
+  /** Scores of the shadow models by their versions, as JSON; null where there are none. */
   readonly shadows: string | null;
 }
 
@@ -114,9 +114,6 @@ const UNPREDICTED: RecordedPrediction = {
   versions: null,
   shadows: null,
 };
-
-/** The threshold where none is recorded. */
-const THRESHOLD_DEFAULT = 0.5;
 
 /** Evaluates rules on the payments of a store. */
 export async function backtestStore(
@@ -173,6 +170,10 @@ function evaluate(
   const score = scores ? scores[index] : found.score;
   row[scoreCell] = score;
   const alert = isAlert(options, found, score);
+  const { model, threshold } = options;
+  const isAssumed = model && threshold === undefined &&
+    (found.versions?.threshold ?? null) === null;
+  if (isAssumed) backtest.assumed++;
   const outcome = options.rulesFor(found).decide(row, 0, texts, alert);
   const scale = 10 ** shape.decimals;
   backtest.add(
@@ -194,7 +195,7 @@ function isAlert(
   score: number,
 ): boolean {
   if (!model && threshold === undefined) return alert;
-  return score >= (threshold ?? versions?.threshold ?? THRESHOLD_DEFAULT);
+  return score >= (threshold ?? versions?.threshold ?? ASSUMED_THRESHOLD);
 }
 
 function exampleOf(

@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { CsvError, parse } from "csv-parse/sync";
+import { counted } from "../base/counted.ts";
 import { ConfigError } from "../base/error.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import type { ListTest } from "../definition/expression.ts";
@@ -74,8 +75,8 @@ export function readList(text: string, file: string): ValueList {
         file,
         row,
         0,
-        `the row has ${row.fields.length} values and the first row ` +
-          `${names.length} columns; fix the row`,
+        `the row has ${counted(row.fields.length, "value")} and the first ` +
+          `row ${counted(names.length, "column")}; fix the row`,
       );
     }
     const entry = valueOf(row, value, file);

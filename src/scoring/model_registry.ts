@@ -284,8 +284,15 @@ export function withEntry(registry: Registry, entry: RegistryEntry): Registry {
   };
 }
 
-/** The registry with a chosen version as champion. Throws DataError for a version that it does not have. */
-export function chosen(registry: Registry, version: string): Registry {
+/** Who has changed a registry, where nobody gives a name. */
+const BY_HAND = "by hand";
+
+/** The registry with a version as champion that `who` has chosen. Throws DataError for a version that it does not have. */
+export function chosen(
+  registry: Registry,
+  version: string,
+  who = BY_HAND,
+): Registry {
   if (!registry.history.some((entry) => entry.version === version)) {
     throw new DataError(
       `there is no model ${version} in the registry; './fraudstream models' ` +
@@ -297,13 +304,13 @@ export function chosen(registry: Registry, version: string): Registry {
     action: "chosen",
     version,
     champion: version,
-    reason: "chosen by hand",
+    reason: `chosen ${who}`,
     ...datesOf(registry, version),
   });
 }
 
-/** The registry with the champion before the present one; repeated calls go further back. Throws DataError if there was none. */
-export function rolledBack(registry: Registry): Registry {
+/** The registry with the champion before the present one, as `who` wanted; repeated calls go further back. Throws DataError if there was none. */
+export function rolledBack(registry: Registry, who = BY_HAND): Registry {
   const [champion, before] = championsOf(registry).toReversed();
   if (before === undefined) {
     throw new DataError(
@@ -316,7 +323,7 @@ export function rolledBack(registry: Registry): Registry {
     action: "rolled back",
     version: before,
     champion: before,
-    reason: `instead of ${champion}, by hand`,
+    reason: `instead of ${champion}, ${who}`,
     ...datesOf(registry, before),
   });
 }

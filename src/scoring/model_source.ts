@@ -63,21 +63,31 @@ export interface ModelSource {
 /** Models kept ready, where payments of several days alternate. */
 const READY_MAX = 4;
 
-/** Opens the source of a place; `word` says in the log which model of a file it is. Throws ConfigError if a model does not fit the stream, DataError or ModelError if it cannot be read. */
+/** Opens the source of a place. Throws ConfigError if a model does not fit the stream, DataError or ModelError if it cannot be read. */
 export async function openModelSource(
   place: ModelPlace,
   features: FeatureParameters,
   logger: Logger,
-  word: "" | "shadow " = "",
 ): Promise<ModelSource> {
   const use: Use = (model) => modelInUse(model, features);
   if (place.kind === "registry") {
     return new RegistrySource(place, use, logger);
   }
-  const watch = new FileWatch(place.path);
-  await watch.hasChanged();
-  const model = await use(openModel(place.path));
-  return new FileSource(model, watch, use, logger, word);
+  const source = new FileSource(place.path, use, logger, "");
+  await source.load();
+  return source;
+}
+
+/** Opens the source of a shadow model's file. Where it cannot be used there is no model until it is replaced, which is logged. */
+export async function openShadowSource(
+  path: string,
+  features: FeatureParameters,
+  logger: Logger,
+): Promise<ModelSource> {
+  const use: Use = (model) => modelInUse(model, features);
+  const source = new FileSource(path, use, logger, "shadow ");
+  await source.reload();
+  return source;
 }
 
 type Use = (model: OpenedModel) => Promise<ModelInUse>;
@@ -86,47 +96,56 @@ class FileSource implements ModelSource {
   readonly #watch: FileWatch;
   readonly #use: Use;
   readonly #logger: Logger;
-  readonly #word: string;
-  #stretch: Stretch;
+  /** Which model it is, in the log. */
+  readonly #word: "" | "shadow ";
+  #stretch: Stretch = always(undefined);
+  /** Why the file was rejected last. */
+  #rejected: string | undefined;
 
   constructor(
-    model: ModelInUse,
-    watch: FileWatch,
+    path: string,
     use: Use,
     logger: Logger,
-    word: string,
+    word: "" | "shadow ",
   ) {
-    this.#word = word;
-    this.#stretch = always(model);
-    this.#watch = watch;
+    this.#watch = new FileWatch(path);
     this.#use = use;
     this.#logger = logger;
-    logger.info(`${word}model in use`, {
-      version: model.version,
-      path: model.path,
-    });
+    this.#word = word;
   }
 
   async refresh(): Promise<void> {
-    if (!await this.#watch.hasChanged()) return;
+    if (await this.#watch.hasChanged()) await this.reload();
+  }
+
+  /** Takes the model in the file; throws where it cannot be used. */
+  async load(): Promise<void> {
+    // What is looked at first is read afterwards, so that no change is missed.
+    await this.#watch.hasChanged();
     const { path } = this.#watch;
-    const before = this.#stretch.model?.version;
+    const model = await this.#use(openModel(path));
+    const instead = this.#stretch.model?.version;
+    const { version } = model;
+    this.#rejected = undefined;
+    if (version === instead) return;
+    this.#stretch = always(model);
+    this.#logger.info(`${this.#word}model in use`, { version, instead, path });
+  }
+
+  /** Takes the model in the file; one that cannot be used is logged once. */
+  async reload(): Promise<void> {
     try {
-      const model = await this.#use(openModel(path));
-      if (model.version === before) return;
-      this.#stretch = always(model);
-      this.#logger.info(`${this.#word}model in use`, {
-        version: model.version,
-        instead: before,
-        path,
-      });
+      await this.load();
     } catch (error) {
+      const reason = messageOf(error);
+      if (reason === this.#rejected) return;
+      this.#rejected = reason;
+      const version = this.#stretch.model?.version;
       this.#logger.warn(
-        `the new ${this.#word}model was rejected; keeping the model in use`,
-        {
-          version: before,
-          error: messageOf(error),
-        },
+        version === undefined
+          ? `the ${this.#word}model cannot be used; it has no scores until its file is replaced`
+          : `the new ${this.#word}model was rejected; keeping the model in use`,
+        { version, error: reason },
       );
     }
   }

@@ -3,12 +3,11 @@
  * people see what they would do. They change nothing: one that fails is left
  * out, and the stream goes on.
  */
-import { ModelError } from "../base/error.ts";
 import type { Logger } from "../base/logger.ts";
 import type { FeatureParameters } from "../features/parameters.ts";
 import type { ShadowScores } from "../payment/prediction_json.ts";
 import { CellScorer } from "./cell_scorer.ts";
-import { type ModelSource, openModelSource } from "./model_source.ts";
+import { type ModelSource, openShadowSource } from "./model_source.ts";
 
 /** A model and the memory that its scores are in. */
 interface Tried {
@@ -23,24 +22,25 @@ export class ShadowModels {
   readonly #tried: readonly Tried[];
   readonly #logger: Logger;
 
-  private constructor(tried: readonly Tried[], logger: Logger) {
-    this.#tried = tried;
+  /** Tries the models of some sources. */
+  constructor(sources: readonly ModelSource[], logger: Logger) {
+    this.#tried = sources.map((source) => {
+      return { source, scorer: undefined, failed: undefined };
+    });
     this.#logger = logger;
   }
 
-  /** Opens model files, each of which may be replaced. Throws ConfigError if one does not fit the stream, DataError or ModelError if it cannot be read. */
+  /** Opens model files, each of which may be replaced; one that cannot be used is logged. */
   static async open(
     paths: readonly string[],
     features: FeatureParameters,
     logger: Logger,
   ): Promise<ShadowModels> {
-    const tried: Tried[] = [];
+    const sources: ModelSource[] = [];
     for (const path of paths) {
-      const place = { kind: "file", path } as const;
-      const source = await openModelSource(place, features, logger, "shadow ");
-      tried.push({ source, scorer: undefined, failed: undefined });
+      sources.push(await openShadowSource(path, features, logger));
     }
-    return new ShadowModels(tried, logger);
+    return new ShadowModels(sources, logger);
   }
 
   /** Takes replaced files; call it between batches. */
@@ -65,14 +65,12 @@ export class ShadowModels {
         const scores = await tried.scorer.score(model, cells, rows);
         found.push({ version, scores });
       } catch (error) {
-        if (!(error instanceof ModelError)) throw error;
-        if (tried.failed !== version) {
-          this.#logger.warn("a shadow model failed; its scores are left out", {
-            version,
-            error: error.message,
-          });
-        }
+        if (tried.failed === version) continue;
         tried.failed = version;
+        this.#logger.warn("a shadow model failed; its scores are left out", {
+          version,
+          error: error instanceof Error ? error.message : String(error),
+        });
       }
     }
     return found;

@@ -7,6 +7,7 @@
 import { CELL, PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import { formatDatetime } from "../payment/calendar.ts";
 import type { TransactionId } from "../payment/payment.ts";
+import type { PredictionRows } from "../payment/prediction.ts";
 import type { IdKind } from "../payment/payment_shape.ts";
 import { TextHeap } from "../payment/text_heap.ts";
 import { ownValue } from "./cell_rows.ts";
@@ -59,6 +60,8 @@ export interface TimeRange {
 
 /** Looks things up in a store. */
 export interface LookUp {
+  /** The prediction about a payment as the only row; undefined if none is stored. */
+  prediction(transactionId: TransactionId): Promise<PredictionRows | undefined>;
   /**
    * A payment with its features; undefined if it is not stored. With a signal
    * it waits however long the store does not answer; the signal ends that wait,

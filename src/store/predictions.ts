@@ -4,6 +4,7 @@
  * TRANSACTION_ID and may be repeated. And `model_metrics`: how well the models
  * do, by day, as labels become known.
  */
+import type { TransactionId } from "../payment/payment.ts";
 import type { PredictionRows } from "../payment/prediction.ts";
 import type { RowTable } from "./positions.ts";
 import type { ModelMetric } from "./tables.ts";
@@ -18,6 +19,8 @@ export interface PredictionStatus {
 
 /** The predictions of a store. */
 export interface PredictionStore extends RowTable<PredictionRows> {
+  /** The prediction about a payment as the only row; undefined without one. Throws StoreError for a row that another program has made unusable. */
+  find(transactionId: TransactionId): Promise<PredictionRows | undefined>;
   /** Counts what is there. */
   status(): Promise<PredictionStatus>;
   /** Writes metrics, replacing those of the same day, model and name; a value of NaN removes them. */

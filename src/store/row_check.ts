@@ -25,8 +25,15 @@ export function textCheck(
   return crc32c(Buffer.from(JSON.stringify(values))) | 0;
 }
 
-/** The check, the version and the contributions, which come before decisions. */
+/** The check, the version and the contributions, which come before all others. */
 const SIDES_BEFORE = 3;
+
+function hasOthers(
+  { shadowScores, decisions }: TableRows,
+  index: number,
+): boolean {
+  return (shadowScores?.[index] ?? decisions?.[index] ?? null) !== null;
+}
 
 /** Takes checksums of a table's rows. */
 export class RowCheck {
@@ -62,8 +69,8 @@ export class RowCheck {
     if (this.#sides.length === 0) return check;
     const values: (number | string | null)[] = [check];
     for (const source of this.#sides) {
-      // Rows without decisions have the checksums of before there were any.
-      if (values.length === SIDES_BEFORE && !rows.decisions?.[index]) break;
+      // Rows without the others have the checksums of before there were any.
+      if (values.length === SIDES_BEFORE && !hasOthers(rows, index)) break;
       values.push(sideValue(rows, source, index));
     }
     return textCheck(values);

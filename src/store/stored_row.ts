@@ -29,6 +29,7 @@ import {
   type CellTable,
   type Column,
   isSideSource,
+  isSideText,
   type ObjectTable,
   shown,
   type SideSource,
@@ -202,7 +203,7 @@ export class StoredRowReader {
       const wrong = problem?.(value, row);
       if (wrong !== undefined) return `${name} ${wrong}`;
       if (typeof source === "number") cells[at + source] = Number(value ?? NaN);
-      else if (source === "versions" || source === "contributions") {
+      else if (isSideText(source)) {
         if (!into[source]) continue;
         into[source][index] = typeof value === "string" ? value : null;
       }

@@ -100,8 +100,11 @@ export type PaymentSource =
   /** The period of PERIOD_DAYS event days. */
   | "period";
 
-/** Where a value beside the cells comes from (see PredictionRows): a text, or a part of what rules decided. */
-export type SideSource = "versions" | "contributions" | keyof PredictedDecision;
+/** A list of texts beside the cells; see PredictionRows. */
+export type SideText = "versions" | "contributions" | "shadowScores";
+
+/** Where a value beside the cells comes from: a list of texts, or a part of what rules decided. */
+export type SideSource = SideText | keyof PredictedDecision;
 
 /** Where a value of a row of cells comes from: as a payment's, from beside the cells, or from all of them. */
 export type CellSource = PaymentSource | SideSource | "check";
@@ -134,13 +137,21 @@ export interface TableRows {
   /** See PredictionRows. */
   readonly contributions?: (string | null)[];
   /** See PredictionRows. */
+  readonly shadowScores?: (string | null)[];
+  /** See PredictionRows. */
   readonly decisions?: (PredictedDecision | null)[];
 }
 
 /** Whether a value comes from beside the cells. */
 export function isSideSource(source: unknown): source is SideSource {
-  return source === "versions" || source === "contributions" ||
+  return isSideText(source) ||
     DECISION_COLUMNS.some((column) => column.source === source);
+}
+
+/** Whether a value comes from a list of texts beside the cells. */
+export function isSideText(source: unknown): source is SideText {
+  return source === "versions" || source === "contributions" ||
+    source === "shadowScores";
 }
 
 /** The value from beside the cells of row `index`; null for none. */
@@ -149,7 +160,7 @@ export function sideValue(
   source: SideSource,
   index: number,
 ): string | number | null {
-  return source === "versions" || source === "contributions"
+  return isSideText(source)
     ? rows[source]?.[index] ?? null
     : rows.decisions?.[index]?.[source] ?? null;
 }
@@ -398,6 +409,12 @@ export function predictionTable(
         name: "contributions",
         type: "text",
         source: "contributions",
+        nullable: true,
+      },
+      {
+        name: "shadow_scores",
+        type: "text",
+        source: "shadowScores",
         nullable: true,
       },
       ...DECISION_COLUMNS,

@@ -4,6 +4,7 @@
  * recovery) skip what the stages refuse, by the same rules. The place of a
  * record is checked in placement.ts, its form where it is parsed.
  */
+import { counted } from "../base/counted.ts";
 import { formatDatetime } from "../payment/calendar.ts";
 import {
   DAY_SECONDS,
@@ -52,7 +53,8 @@ export function implausible(
 ): Refusal {
   return {
     reason: "implausible",
-    message: `${subject} more than ${maxGapSeconds / DAY_SECONDS} days ` +
+    message: `${subject} more than ` +
+      `${counted(maxGapSeconds / DAY_SECONDS, "day")} ` +
       `(--max-gap) ahead of ${newest}`,
   };
 }

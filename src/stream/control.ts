@@ -188,6 +188,16 @@ export interface ThresholdChange {
   readonly at?: string;
 }
 
+/** Who makes a change of what decides, and when. */
+export interface ChangeDetails {
+  /** Who makes it. */
+  readonly who: string;
+  /** When. */
+  readonly clock?: Date | undefined;
+  /** The proposal that it follows, as approved; recorded with it. */
+  readonly approved?: DecisionProposal;
+}
+
 /** Changes of the threshold that are kept. */
 const CHANGES_MAX = 50;
 
@@ -476,16 +486,21 @@ export class Control {
     return this.#value("threshold")?.changes ?? [];
   }
 
-  /** Sets a threshold, 0 … 1, at an event time: scorers that alert by a threshold use it within a second, until another is set. `who` sets it. */
+  /** Sets a threshold, 0 … 1, at an event time: scorers that alert by a threshold use it within a second, until another is set. */
   async applyThreshold(
     value: number,
     timeSeconds: number,
-    clock?: Date,
-    who = "",
-  ): Promise<void> {
-    await this.recordChange((state) => ({ ...state, threshold: value }), {
-      who,
+    {
       clock,
+      edit = (state) => ({ ...state, threshold: value }),
+      ...change
+    }: Partial<ChangeDetails> & {
+      /** Makes the new state of the newest one; sets the threshold without it. */
+      readonly edit?: (state: DecisionState) => DecisionState;
+    } = {},
+  ): Promise<void> {
+    await this.recordChange(edit, {
+      ...{ who: "", clock, ...change },
       settled: () => this.alertThreshold === value,
       records: (records) => {
         const known = this.thresholdChanges.slice(1 - CHANGES_MAX);
@@ -567,14 +582,11 @@ export class Control {
     {
       who,
       clock = new Date(),
+      approved,
       contents = new Map(),
       settled = () => true,
       records: add,
-    }: {
-      /** Who makes the change. */
-      readonly who: string;
-      /** When. */
-      readonly clock?: Date | undefined;
+    }: ChangeDetails & {
       /** Texts by version. */
       readonly contents?: ReadonlyMap<string, string>;
       /** Whether what is appended with the change is there already. */
@@ -586,13 +598,15 @@ export class Control {
     let changed = false;
     const items = () =>
       changedItems(this.decisionState, edit(this.decisionState));
+    const isPending = () => approved && this.isPending(approved.number);
     await this.settle(
       "fraudstream-decisions",
-      () => items().length === 0 && settled(),
+      () => items().length === 0 && settled() && !isPending(),
       async (producer) => {
         await this.#putContents(producer, contents);
         const records = controlRecords();
         add?.(records);
+        if (approved) records.putProposal(approved);
         changed = items().length > 0;
         if (changed) {
           records.putChange({
@@ -626,16 +640,12 @@ export class Control {
 
   /** Records a proposed change, which decides nothing before it is approved; `contents` as in recordChange(). */
   async propose(
-    { who, base, state, contents }: {
-      /** Who proposes it. */
-      readonly who: string;
-      /** What decides now. */
-      readonly base: DecisionState;
-      /** What is to decide. */
-      readonly state: DecisionState;
-      /** Texts by version. */
-      readonly contents: ReadonlyMap<string, string>;
-    },
+    { contents = new Map(), ...proposed }:
+      & Pick<DecisionProposal, "who" | "base" | "state" | "model">
+      & {
+        /** Texts by version. */
+        readonly contents?: ReadonlyMap<string, string>;
+      },
   ): Promise<void> {
     const at = new Date().toISOString();
     let proposal: DecisionProposal | undefined;
@@ -646,24 +656,32 @@ export class Control {
     await this.settle("fraudstream-decisions", isThere, async (producer) => {
       await this.#putContents(producer, contents);
       const number = Math.max(0, ...this.#proposals.keys()) + 1;
-      proposal = { number, who, at, base, state, status: "pending" };
+      proposal = { number, at, ...proposed, status: "pending" };
       const records = controlRecords();
       records.putProposal(proposal);
       await producer.append(records.appends());
     });
   }
 
-  /** Records that a person has rejected a proposal, if it is still pending. */
-  async reject(number: number, by: string): Promise<void> {
-    const found = () => this.#proposals.get(number);
+  /** Whether a proposal of that number waits. */
+  isPending(number: number): boolean {
+    return this.#proposals.get(number)?.status === "pending";
+  }
+
+  /** Records what a person has decided about a proposal, if it still waits. */
+  async decideProposal(
+    number: number,
+    status: "approved" | "rejected",
+    by: string,
+  ): Promise<void> {
     await this.settle(
       "fraudstream-decisions",
-      () => found()?.status !== "pending",
+      () => !this.isPending(number),
       async (producer) => {
-        const proposal = found();
+        const proposal = this.#proposals.get(number);
         if (!proposal) return;
         const records = controlRecords();
-        records.putProposal({ ...proposal, status: "rejected", by });
+        records.putProposal({ ...proposal, status, by });
         await producer.append(records.appends());
       },
     );

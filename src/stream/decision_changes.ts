@@ -83,10 +83,22 @@ export interface DecisionProposal {
   readonly base: DecisionState;
   /** What is to decide. */
   readonly state: DecisionState;
+  /** The model that is to score; only in a proposal of one, whose states are the same. */
+  readonly model?: ProposedModel;
   /** What has become of it. */
   readonly status: "pending" | "approved" | "rejected";
   /** Who approved or rejected it. */
   readonly by?: string;
+}
+
+/** Another champion of the registry of models, which a person has proposed. */
+export interface ProposedModel {
+  /** The champion when it was proposed: where that has changed, it no longer fits. */
+  readonly before: string;
+  /** The version that is to be the champion. */
+  readonly after: string;
+  /** Whether it was chosen, or is the champion before. */
+  readonly action: "chosen" | "rolled back";
 }
 
 /** The parts in which two states differ, in a fixed order. */
@@ -169,14 +181,21 @@ function isState(value: unknown): boolean {
 
 /** Whether fields are those of a DecisionProposal. */
 export function isDecisionProposal(
-  { number, who, at, base, state, status, by }: Readonly<
+  { number, who, at, base, state, model, status, by }: Readonly<
     Record<string, unknown>
   >,
 ): boolean {
   return isCount(number) && typeof who === "string" && typeof at === "string" &&
-    isState(base) && isState(state) &&
+    isState(base) && isState(state) && isOptional(model, isProposedModel) &&
     (status === "pending" || status === "approved" || status === "rejected") &&
     isOptional(by, (by) => typeof by === "string");
+}
+
+function isProposedModel(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { before, after, action } = value;
+  return typeof before === "string" && typeof after === "string" &&
+    (action === "chosen" || action === "rolled back");
 }
 
 /** Whether fields are those of an AppliedChange. */

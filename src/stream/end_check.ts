@@ -8,6 +8,7 @@
  * It shares no code with what it checks: it reads the control topic and the
  * commits itself, and counts the store's rows.
  */
+import { counted, thousands } from "../base/counted.ts";
 import type { Log } from "../log/log.ts";
 import { READ_LIMIT } from "../log/log.ts";
 import { recordKey, recordValue } from "../log/record_batch.ts";
@@ -295,12 +296,13 @@ export function differencesOf(counts: StreamCounts): string[] {
   const expect = (holds: boolean, sentence: string) => {
     if (!holds) found.push(sentence);
   };
-  const number = (count: number) => count.toLocaleString("en-US");
+  const number = thousands;
+  const payments = (count: number) => counted(count, "payment");
   found.push(...beyondEnds(counts));
   if (published !== undefined) {
     expect(
       customer.read >= published,
-      `the producer published ${number(published)} payments, the customer ` +
+      `the producer published ${payments(published)}, the customer ` +
         `windows read ${number(customer.read)}`,
     );
     expect(
@@ -311,12 +313,12 @@ export function differencesOf(counts: StreamCounts): string[] {
   }
   expect(
     terminal.emitted === customer.emitted,
-    `the customer windows emitted ${number(customer.emitted)} payments, the ` +
+    `the customer windows emitted ${payments(customer.emitted)}, the ` +
       `terminal windows ${number(terminal.emitted)}`,
   );
   expect(
     writer.read >= terminal.emitted,
-    `the terminal windows emitted ${number(terminal.emitted)} payments, the ` +
+    `the terminal windows emitted ${payments(terminal.emitted)}, the ` +
       `writer read ${number(writer.read)}`,
   );
   // A store holds the last of several payments with one id.
@@ -328,13 +330,13 @@ export function differencesOf(counts: StreamCounts): string[] {
     const { rows, frauds } = stored.payments;
     expect(
       rows === writer.emitted - surplus,
-      `the writer stored ${number(writer.emitted)} payments, the store holds ` +
+      `the writer stored ${payments(writer.emitted)}, the store holds ` +
         `${number(rows)}: ${storeCause(rows, writer.emitted)}`,
     );
     const { labels } = stored;
     expect(
       rows !== writer.emitted || frauds === writer.frauds || !!labels,
-      `the writer stored ${number(writer.frauds)} frauds, the store holds ` +
+      `the writer stored ${counted(writer.frauds, "fraud")}, the store holds ` +
         `${
           number(frauds)
         }: rows were changed; './fraudstream rebuild' stores ` +
@@ -343,13 +345,14 @@ export function differencesOf(counts: StreamCounts): string[] {
   }
   expect(
     counts.labelWriter.read >= customer.labels,
-    `the customer windows passed ${number(customer.labels)} labels on, their ` +
-      `writer read ${number(counts.labelWriter.read)}`,
+    "the customer windows passed " +
+      `${counted(customer.labels, "label")} on, their writer read ` +
+      number(counts.labelWriter.read),
   );
   const labels = stored?.labels?.rows;
   expect(
     labels === undefined || labels === counts.labelWriter.emitted,
-    `the writer stored ${number(counts.labelWriter.emitted)} labels, the ` +
+    `the writer stored ${counted(counts.labelWriter.emitted, "label")}, the ` +
       `store holds ${number(labels ?? 0)}: ` +
       storeCause(labels ?? 0, counts.labelWriter.emitted),
   );
@@ -358,7 +361,7 @@ export function differencesOf(counts: StreamCounts): string[] {
     expect(
       scorer.read === writer.read ||
         !counts.isWhole && scorer.read < writer.read,
-      `the writer read ${number(writer.read)} payments, the scorer ` +
+      `the writer read ${payments(writer.read)}, the scorer ` +
         `${number(scorer.read)}`,
     );
     expect(
@@ -407,7 +410,7 @@ function repeatedSentence(
     ? `1 TRANSACTION_ID is used by more than one payment (${names})`
     : `${number(ids)} TRANSACTION_IDs are used by more than one payment ` +
       `(${names})`;
-  const lacking = surplus === 1 ? "1 payment" : `${number(surplus)} payments`;
+  const lacking = counted(surplus, "payment");
   return `${used}: the store holds the last of each and lacks ${lacking}`;
 }
 

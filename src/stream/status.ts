@@ -1,4 +1,5 @@
 /** How far a stream is. All of it comes from the log, so any process can read it. */
+import { counted } from "../base/counted.ts";
 import type { Log } from "../log/log.ts";
 import { valueEnd, valueStart } from "../log/record_batch.ts";
 import { CELL } from "../payment/payment_cells.ts";
@@ -238,6 +239,12 @@ async function stageStatus(
   return { ...status, scoring };
 }
 
+/** Whether a shadow model has scored a payment of a stream. */
+export async function hasShadowScores(log: Log): Promise<boolean> {
+  return (await log.committed(SCORER_GROUP, SINK_TOPIC))
+    .some((commit) => parseScoringCommit(commit).scoring.shadows !== undefined);
+}
+
 /** How many labels were taken that arrived on their own; undefined in a stream whose payments carry theirs. */
 export function labelsTaken({ stages }: StreamStatus): number | undefined {
   const hasLabels = stages.some(({ group }) => group === LABEL_INTAKE_GROUP);
@@ -289,10 +296,12 @@ export function discrepancies(status: StreamStatus): string[] {
     const handled = emitted + labels + deadLettered + duplicates + unscored;
     if (read === handled) continue;
     found.push(
-      `${name}: ${read} rows read are not ${emitted} emitted + ` +
-        (labels > 0 ? `${labels} labels + ` : "") +
-        `${deadLettered} dead letters + ${duplicates} duplicates` +
-        (scoring ? ` + ${unscored} without a model` : ""),
+      `${name}: of ${counted(read, "row")} read ${handled} are accounted ` +
+        `for: ${emitted} emitted, ` +
+        (labels > 0 ? `${counted(labels, "label")}, ` : "") +
+        `${counted(deadLettered, "dead letter")}, ` +
+        counted(duplicates, "duplicate") +
+        (scoring ? `, ${unscored} without a model` : ""),
     );
   }
   return found;

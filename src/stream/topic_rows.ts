@@ -1,6 +1,7 @@
 /**
  * The payments and predictions in a stream's topics, in order of TRANSACTION_ID,
- * as its store would have them: for a stream whose store is elsewhere. They are
+ * as its store would have them, with the labels that arrived later: for a stream
+ * whose store is elsewhere. They are
  * sorted in a temporary file, so memory is bounded. Records that are no payment
  * or prediction are left out, as the writer does.
  */
@@ -13,14 +14,26 @@ import {
   type PredictionRows,
 } from "../payment/prediction.ts";
 import { PredictionJsonReader } from "../payment/prediction_json.ts";
-import { NO_TEXT, TextHeap } from "../payment/text_heap.ts";
+import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
+import { ShapedJsonReader } from "../payment/payment_json.ts";
+import { labelCells, type PaymentShape } from "../payment/payment_shape.ts";
+import {
+  compareTexts,
+  NO_TEXT,
+  NO_TEXTS,
+  TextHeap,
+} from "../payment/text_heap.ts";
 import { textCellsOf } from "../store/cell_rows.ts";
 import { RowSpool } from "../store/row_spool.ts";
 import type { StoreRows } from "../store/store.ts";
 import { paymentTable, predictionTable } from "../store/tables.ts";
 import type { StreamParameters } from "./control.ts";
 import { shapeOfStream } from "./stream_definition.ts";
-import { PREDICTION_TOPIC, SINK_TOPIC } from "./topics.ts";
+import {
+  PREDICTION_TOPIC,
+  SINK_TOPIC,
+  TRANSACTION_LABEL_TOPIC,
+} from "./topics.ts";
 
 /** A spooled prediction has its version, its contributions, its decision and its shadow scores as texts behind its cells. */
 const VERSION_CELL = PREDICTION_CELLS;
@@ -39,11 +52,12 @@ export interface ReadStream {
   readonly startSeconds: number;
 }
 
-/** The rows of the sink topic up to its present end, ascending TRANSACTION_ID; they are valid until the next. */
+/** The rows of the sink topic up to its present end, ascending TRANSACTION_ID, with the labels that count where labels arrive later; they are valid until the next. */
 export async function* sinkRows(
-  { log, parameters, startSeconds }: ReadStream,
+  stream: ReadStream,
   signal?: AbortSignal,
 ): AsyncGenerator<StoreRows> {
+  const { log, parameters, startSeconds } = stream;
   const { features } = parameters;
   const shape = shapeOfStream(parameters);
   const width = featureRowCells(features, shape);
@@ -71,7 +85,98 @@ export async function* sinkRows(
     }
     await spool.add({ cells, count, texts });
   }
+  if (!shape.hasLabels) {
+    yield* spool.rows();
+    return;
+  }
+  const labels = new LabelFinder(labelRows(stream, shape, signal), shape);
+  for await (const page of spool.rows()) {
+    for (let at = 0; at < page.count * width; at += width) {
+      page.cells[at + CELL.fraud] = await labels.of(page.cells[at], page.texts);
+    }
+    yield page;
+  }
+}
+
+/** Cells of a spooled label, behind its TRANSACTION_ID. */
+const LABEL = { knownAt: 1, offset: 2, fraud: 3 } as const;
+const LABEL_CELLS = 4;
+
+/** The labels that have arrived later than their payments, ascending TRANSACTION_ID, those of one payment in no order. */
+async function* labelRows(
+  { log, startSeconds }: ReadStream,
+  shape: PaymentShape,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<StoreRows> {
+  const reader = new ShapedJsonReader(shape);
+  const { knownAt } = labelCells(shape);
+  const isText = shape.transactionId === "text";
+  const textCells = isText ? [CELL.id] : [];
+  await using spool = new RowSpool({ width: LABEL_CELLS, textCells });
+  const texts = new TextHeap();
+  for await (const batch of topicBatches(log, TRANSACTION_LABEL_TOPIC)) {
+    signal?.throwIfAborted();
+    const cells = new Float64Array(batch.count * LABEL_CELLS);
+    texts.clear();
+    let count = 0;
+    for (let i = 0; i < batch.count; i++) {
+      const [from, to] = [valueStart(batch, i), valueEnd(batch, i)];
+      const defect = reader.read(batch.bytes, from, to, startSeconds);
+      if (defect || !reader.isLabel) continue;
+      const { cells: own } = reader;
+      const id = own[CELL.id];
+      const at = count++ * LABEL_CELLS;
+      cells[at] = isText ? texts.copy(id, reader.texts) : id;
+      cells[at + LABEL.knownAt] = own[knownAt];
+      cells[at + LABEL.offset] = batch.offsets[i];
+      cells[at + LABEL.fraud] = own[CELL.fraud];
+    }
+    await spool.add({ cells, count, texts });
+  }
   yield* spool.rows();
+}
+
+/** Finds the labels of payments that come ascending by TRANSACTION_ID, as labels do. */
+class LabelFinder {
+  readonly #pages: AsyncIterator<StoreRows>;
+  readonly #hasTextIds: boolean;
+  #page: StoreRows | undefined;
+  #at = 0;
+
+  constructor(
+    pages: AsyncIterable<StoreRows>,
+    { transactionId }: PaymentShape,
+  ) {
+    this.#pages = pages[Symbol.asyncIterator]();
+    this.#hasTextIds = transactionId === "text";
+  }
+
+  /** TX_FRAUD of the payment whose id is in a cell: that of its label with the greatest KNOWN_AT, of equal ones the later record; see laterLabel(). */
+  async of(id: number, texts: TextHeap = NO_TEXTS): Promise<number> {
+    let [fraud, knownAt, offset] = [FRAUD_UNKNOWN, -Infinity, -1];
+    for (;;) {
+      const page = this.#page;
+      if (!page || this.#at === page.count * LABEL_CELLS) {
+        const { value, done } = await this.#pages.next();
+        if (done) return fraud;
+        this.#page = value;
+        this.#at = 0;
+        continue;
+      }
+      const label = page.cells.subarray(this.#at, this.#at + LABEL_CELLS);
+      const order = this.#hasTextIds
+        ? compareTexts(label[0], page.texts ?? NO_TEXTS, id, texts)
+        : label[0] - id;
+      if (order > 0) return fraud;
+      this.#at += LABEL_CELLS;
+      const later = label[LABEL.knownAt] - knownAt ||
+        label[LABEL.offset] - offset;
+      if (order < 0 || later < 0) continue;
+      knownAt = label[LABEL.knownAt];
+      offset = label[LABEL.offset];
+      fraud = label[LABEL.fraud];
+    }
+  }
 }
 
 /** The predictions up to the present end of their topic, as sinkRows(). */

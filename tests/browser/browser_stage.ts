@@ -145,6 +145,26 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
   }
 }
 
+/**
+ * Waits until assertions hold, of something that follows an action a moment
+ * later: what the store has, or what the page draws when an answer has come.
+ * Fails with the assertion that does not come to hold.
+ */
+export async function eventually(
+  body: () => Promise<void> | void,
+): Promise<void> {
+  const deadline = performance.now() + WAIT_MS;
+  for (;;) {
+    try {
+      return await body();
+    } catch (error) {
+      const isLate = performance.now() > deadline;
+      if (isLate || !(error instanceof assert.AssertionError)) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /** What a view has once data are in it. */
 const FILLED: Readonly<Record<string, string>> = {
   now: "tbody tr td a",
@@ -154,13 +174,20 @@ const FILLED: Readonly<Record<string, string>> = {
   system: "tbody tr",
 };
 
-/** Opens a view and waits until it shows something of the stream. */
+/** Marks what the page shows, so that it is seen when another view has taken its place. */
+const LEAVE = "document.querySelector('main')?.firstElementChild" +
+  "?.setAttribute('data-left', '')";
+
+/** Opens a view and waits until it shows something of the stream, and nothing of the view before. */
 export async function open(
   page: Page,
   address: string,
   view: string,
 ): Promise<void> {
-  await page.goto(`${address}/#/${view}`);
+  const { href } = new URL(`${address}/#/${view}`);
+  if (page.url() !== href) await page.evaluate(LEAVE);
+  await page.goto(href);
+  await page.locator("[data-left]").waitFor({ state: "detached" });
   await page.locator("#link.live").waitFor();
   const [name, id] = view.split("?")[0].split("/");
   const filled = id === undefined

@@ -142,15 +142,24 @@ testRunning(
       "b,2024-01-01 10:00:01,c,s,1.00,,food",
       "c,2024-01-01 10:00:02,c,s,1.00,phone,",
     ];
+    const stdin = new TextEncoder().encode(rows.join("\n"));
     const { code, stdout } = await runMain(
       ["check", `${folder}/s.yaml`, "--sample=-"],
-      { stdin: new TextEncoder().encode(rows.join("\n")) },
+      { stdin },
     );
     assert.equal(code, 0);
-    assert.match(
-      stdout,
-      /s\.yaml:10:35: DEVICE_TX: device has no value in 2 of 3 payments, which features of that key do not count; choose another key\n/,
+    const line =
+      /s\.yaml:10:37: DEVICE_TX: device has no value in 2 of 3 payments, which features of that key do not count; choose another key\n/;
+    assert.match(stdout, line);
+    // The same where their features are computed.
+    const computed = await runMain(
+      ["features", `--definition=${folder}/s.yaml`, "--in=-", "--out=-"].concat(
+        ["--input-format=csv", "--format=csv"],
+      ),
+      { stdin },
     );
+    assert.equal(computed.code, 0, computed.stderr);
+    assert.match(computed.stderr, line);
     assert.doesNotMatch(stdout, /category has no value/);
   },
 );

@@ -9,6 +9,8 @@ import { CONTROL_TOPIC } from "../../src/stream/topics.ts";
 import { runMain } from "./program_runner.ts";
 
 const DEADLINE_MS = 60_000;
+/** A look opens the log, and takes as long as some thousand payments. */
+const POLL_MS = 20;
 
 /** SHA-256 of what `export --out -` prints. */
 export async function exportSum(data: string): Promise<string> {
@@ -30,7 +32,7 @@ export async function waitFor(
   while (performance.now() < deadline) {
     const status = await statusOf(data);
     if (status && condition(status)) return status;
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   throw new Error("the condition was not met within a minute");
 }

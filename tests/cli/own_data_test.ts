@@ -1,6 +1,7 @@
 /** `run --in --definition`: files of one's own columns through the program, killed on the way, and what it refuses. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { BUILT_IN_DEFINITIONS } from "../../src/definition/built_in.ts";
 import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { chance, isLong, seeds } from "../long.ts";
 import { valuesOfTopic } from "../roles/stages.ts";
@@ -330,6 +331,44 @@ testRunning(
       assert.equal(code, 2, stderr);
       assert.match(stderr, says);
     }
+  },
+);
+
+testRunning(
+  "a definition that is the built-in handbook streams files as well, and goes on without flags",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = (name: string) => join(folder.path, name);
+    Deno.writeTextFileSync(
+      path("stream.yaml"),
+      `# of my own\n${BUILT_IN_DEFINITIONS.handbook}`,
+    );
+    Deno.writeTextFileSync(
+      path("sim.csv"),
+      "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_FRAUD," +
+        "TX_FRAUD_SCENARIO,city\n7,2018-04-01 05:00:00,1,2,3.45,1,3,Ulm\n" +
+        "3,2018-04-02 05:00:00,1,2,1.00,0,0,Ulm\n",
+    );
+    const data = `--data=${path("data")}`;
+    const run = ["run", data, "--rate=max", "--role=producer,processor"];
+    const files = [
+      `--definition=${path("stream.yaml")}`,
+      `--in=${path("sim.csv")}`,
+    ];
+    for (const flags of [files, []]) {
+      const { code, stderr } = await runMain([...run, ...flags]);
+      assert.equal(code, 0, stderr);
+    }
+    const [, sink] = await topicsOf(path("data"));
+    const rows = sink.map((row) => JSON.parse(row));
+    assert.deepEqual(
+      rows.map((row) => [
+        row.TRANSACTION_ID,
+        row.TX_FRAUD_SCENARIO,
+        row.CUSTOMER_ID_NB_TX_7DAY_WINDOW,
+      ]),
+      [[7, 3, 1], [3, 0, 2]],
+    );
   },
 );
 

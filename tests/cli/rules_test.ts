@@ -86,6 +86,26 @@ testRunning(
     assert.match(tried.stdout, /^large +review +live /m);
     assert.match(tried.stdout, /^2018-04-02 .*\n2018-04-03 .*\n\n/m);
     assert.match(tried.stdout, /alerts gained \d+, lost 0; declines gained 0/);
+    // The same as a page, and as a part of the report.
+    const newRules = `--rules=${join(files.path, "new.yaml")}`;
+    const page = join(files.path, "rules.html");
+    const written = await runMain([
+      ...["backtest", `--data=${data}`, newRules, `--out=${page}`],
+    ]);
+    assert.equal(written.code, 0, written.stderr);
+    assert.match(Deno.readTextFileSync(page), /<h2 id="rules-h">What each/);
+    const report = await runMain(["report", `--data=${data}`, newRules]);
+    assert.equal(report.code, 0, report.stderr);
+    assert.match(report.stdout, /^What the rules would decide; an alert is/m);
+    assert.match(report.stdout, /^large +review +\d+/m);
+    const unstored = await runMain(["report", newRules]);
+    assert.equal(unstored.code, 2);
+    assert.match(unstored.stderr, /--rules needs the decisions that a stream/);
+    // Another model is judged by the threshold that was recorded.
+    const model = [newRules, `--model=${BUILT_IN_MODEL}`];
+    const again = await runMain(["backtest", `--data=${data}`, ...model]);
+    assert.equal(again.code, 0, again.stderr);
+    assert.doesNotMatch(again.stderr, /no threshold is recorded/);
     const audit = await runMain(["audit", `--data=${data}`, "--json"]);
     const { changes } = JSON.parse(audit.stdout);
     assert.equal(changes.length, 1);
@@ -112,6 +132,34 @@ testRunning(
       exported.stdout,
       /^.*,CONTRIBUTIONS,DECISION,RULES,SHADOW_RULES,REASONS,RULES_VERSION,LISTS_VERSION,THRESHOLD\n/,
     );
+  },
+);
+
+testRunning(
+  "a backtest with another model says what it takes for a quota of alerts",
+  async () => {
+    await using files = temporaryFolder();
+    const data = `--data=${join(files.path, "shop")}`;
+    const rules = join(files.path, "rules.yaml");
+    replace(rules, "version: 1\nrules: []\n");
+    const ran = await runMain([
+      ...["run", "--preset=seed", "--days=2", "--rate=max", data],
+      ...["--alert-budget=8", `--rules=${rules}`],
+    ]);
+    assert.equal(ran.code, 0, ran.stderr);
+    const line =
+      /^no threshold is recorded for [\d,]+ payments, since alerts /m;
+    const tried = (...flags: string[]) =>
+      runMain(["backtest", data, `--model=${BUILT_IN_MODEL}`, ...flags]);
+    const assumed = await tried();
+    assert.match(assumed.stderr, line);
+    assert.match(
+      assumed.stderr,
+      /scores of 0\.5 or more by --model are alerts/,
+    );
+    const named = await tried("--alert-threshold=0.4");
+    assert.equal(named.code, 0, named.stderr);
+    assert.doesNotMatch(named.stderr, line);
   },
 );
 

@@ -43,6 +43,14 @@ testRunning(
     assert.equal(days.length, 10);
     assert.equal(total.shadow.alerts, total.payments);
     assert.equal(total.lost, 0);
+    // A stream does not end because a shadow model that it has is gone.
+    await Deno.remove(model);
+    const again = await runMain(["run", "--rate=max", place]);
+    assert.equal(again.code, 0, again.stderr);
+    assert.equal(
+      again.stderr.split("the shadow model cannot be used").length,
+      2,
+    );
     const plain = join(files.path, "plain");
     await runMain([
       ...["run", "--preset=seed", "--days=1", "--rate=max"],

@@ -100,12 +100,20 @@ export const FROM_PAGE = {
   "sec-fetch-site": "same-origin",
 };
 
+/** What a page can have. */
+export interface PageExtras {
+  /** Whether changes need a second person. */
+  readonly requireApproval?: boolean;
+  /** The registry's folder. */
+  readonly models?: string;
+}
+
 /** Opens a page whose tokens, if it has any, are these lines. */
 export async function openPage(
   tokens?: string,
   behindProxy = false,
   stream: StreamParameters = parametersOf(2),
-  requireApproval = false,
+  extras: PageExtras = {},
 ): Promise<PageFixture> {
   const parameters = { ...stream, startSeconds: START_SECONDS };
   const folder = await openMemory(parameters);
@@ -113,7 +121,7 @@ export async function openPage(
     return { name, partitions: 2, compacted: false };
   });
   await folder.log.createTopics(topics);
-  const page = servePage(folder, tokens, behindProxy, requireApproval);
+  const page = servePage(folder, tokens, behindProxy, extras);
   return {
     ...page,
     async [Symbol.asyncDispose]() {
@@ -133,7 +141,7 @@ function servePage(
   folder: OpenFolder,
   tokens: string | undefined,
   behindProxy: boolean,
-  requireApproval = false,
+  { requireApproval = false, models }: PageExtras = {},
 ): PageFixture {
   const end = new AbortController();
   const { log, store, context } = folder;
@@ -176,7 +184,7 @@ function servePage(
     lookUp: () => store.lookUp(),
     latency: () => undefined,
     metrics: () => store.predictions().metrics(),
-    models: undefined,
+    models,
     tokens: parseTokens(tokens ?? ""),
     behindProxy,
     requireApproval,

@@ -423,6 +423,12 @@ const REFUSED: readonly (readonly [text: string, message: string])[] = [
     withPayment("  keep: { score: number }"),
     "9:11: keep: the name 'score' belongs to a field or feature of the stream; choose another, such as MY_score: { from: score, type: text }",
   ],
+  ...["RULES", "Shadow_Rules", "SHADOW_SCORES", "THRESHOLD"].map((
+    name,
+  ): [string, string] => [
+    withPayment(`  keep: { ${name}: text }`),
+    `9:11: keep: the name '${name}' belongs to a field or feature of the stream; choose another, such as MY_${name}: { from: ${name}, type: text }`,
+  ]),
   [
     withPayment("  keep: { a: { from: b } }"),
     "9:14: a lacks type: text, number, flag or time; write for example { from: mcc, type: text }",

@@ -145,6 +145,10 @@ const REFUSED: readonly (readonly [
     "11:3: features: score is a field of the stream already; choose another name",
   ],
   [
+    "  shadow_scores: { count: payments, by: CUSTOMER_ID, over: 1h }",
+    "11:3: features: shadow_scores is a field of the stream already; choose another name",
+  ],
+  [
     "  Category: { count: payments, by: CUSTOMER_ID, over: 1h }",
     "11:3: features: category is a field of the payment already; choose another name",
   ],

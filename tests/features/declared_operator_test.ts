@@ -45,6 +45,11 @@ interface Plain {
   readonly time: number;
 }
 
+const FRAUD: Plain = {
+  ...{ CUSTOMER_ID: "a", TERMINAL_ID: 1, TX_AMOUNT: 1, TX_FRAUD: 1 },
+  ...{ category: null, online: null, weight: null, time: 0 },
+};
+
 type Fields = Readonly<Record<string, string | number | null>>;
 
 const CONDITIONS: Readonly<Record<string, (payment: Plain) => boolean>> = {
@@ -104,7 +109,10 @@ function plainValue(
     case "share":
       return length === 0
         ? 0
-        : values.filter((value) => value === 1).length / length;
+        : inWindow.filter((payment) =>
+          (payment as unknown as Fields)[one.of] === 1 &&
+          payment.time <= own.time - one.labelDelaySeconds
+        ).length / length;
     case "seconds_since":
       return length === 0
         ? NaN
@@ -146,6 +154,7 @@ function randomAggregate(random: Chance, column: number): ResolvedAggregate {
     ]),
     overSeconds: pick(random, [1, 60, 300, 3600]),
     delaySeconds,
+    labelDelaySeconds: of === "TX_FRAUD" ? pick(random, [0, 60, 300]) : 0,
     where: pick(random, [undefined, undefined, ...Object.keys(CONDITIONS)]),
     includeSelf: kind !== "seconds_since" &&
       (delaySeconds > 0 || random() < 0.7),
@@ -180,6 +189,33 @@ function putRow(payment: Plain, cells: Float64Array, texts: TextHeap): void {
   cells[PAYMENT_CELLS + 1] = payment.online ?? NaN;
   cells[PAYMENT_CELLS + 2] = payment.weight ?? NaN;
 }
+
+Deno.test("a label in its payment counts once it is known, also in windows that end before that", () => {
+  const shares = [100, 60, 40].map((
+    overSeconds,
+    column,
+  ): ResolvedAggregate => ({
+    ...{ column, kind: "share", of: "TX_FRAUD", by: ["TERMINAL_ID"] },
+    ...{ overSeconds, delaySeconds: 0, labelDelaySeconds: 50 },
+    ...{ where: undefined, includeSelf: true, scale: 1 },
+  }));
+  const operator = new DeclaredOperator(shares, LAYOUT);
+  const cells = new Float64Array(PAYMENT_CELLS + SHAPE.kept.length);
+  const texts = new TextHeap();
+  const out = new Float64Array(shares.length);
+  const seen = [100, 149, 150, 170, 201].map((time) => {
+    putRow({ ...FRAUD, time }, cells, texts);
+    operator.process(cells, 0, texts, time, out, 0);
+    return [...out];
+  });
+  assert.deepEqual(seen, [
+    ...[[0, 0, 0], [0, 0, 0]],
+    // The first is known, of 3 payments in all windows but the shortest.
+    ...[[1 / 3, 1 / 3, 0], [1 / 4, 0, 0]],
+    // Two others are known, of 4 in both longer windows.
+    [2 / 4, 2 / 4, 0],
+  ]);
+});
 
 Deno.test("random aggregates over random payments are those of plain lists, through saves and loads", async () => {
   await forEachSeed(15, 1000, (seed) => {

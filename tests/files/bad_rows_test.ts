@@ -157,7 +157,7 @@ testWriting("DayReader names the line in a file of many blocks", async () => {
   lines[15_000] = "x";
   await assert.rejects(
     readText(`${HEADER}\n${lines.join("\n")}\n`),
-    /^DataError: t\.csv:15002:1: 1 columns where /,
+    /^DataError: t\.csv:15002:1: 1 column where /,
   );
 });
 

@@ -35,11 +35,9 @@ async function write(path: string, rows = [0, 1, 2]): Promise<string> {
 
 async function difference(a: string, b: string) {
   const { signal } = new AbortController();
-  return await compareRows(
-    await openComparedFiles(a, signal),
-    await openComparedFiles(b, signal),
-    { tolerance: 0 },
-  );
+  await using one = await openComparedFiles(a, signal);
+  await using other = await openComparedFiles(b, signal);
+  return await compareRows(one, other, { tolerance: 0 });
 }
 
 testWriting(

@@ -16,6 +16,7 @@ import {
   oneRow,
 } from "../store/store_contract.ts";
 import { openStore, type Report, settingsOf } from "./cassandra_keyspace.ts";
+import { sharedCassandra } from "./servers.ts";
 
 const WIDTH = PAYMENT_CELLS + featureCount(HANDBOOK_FEATURES);
 const BLOCK_ROWS = 2000;
@@ -98,24 +99,27 @@ testServing(
 );
 
 testServing("the signal ends a write that waits for Cassandra", async () => {
-  await using server = await startCassandra();
+  const server = await sharedCassandra();
   const reports: Report[] = [];
   await using store = await openStore(
-    settingsOf(server.address),
+    settingsOf(server.address, { keyspace: "stopped" }),
     HANDBOOK_FEATURES,
     reports,
   );
   await store.write(block(0));
   server.pause();
-  const stop = new AbortController();
-  const write = store.write(block(1), stop.signal);
-  await until(() => reports.some(isDown));
-  const reason = new Error("stop");
-  const beganMs = performance.now();
-  stop.abort(reason);
-  await assert.rejects(write, reason);
-  assert.ok(performance.now() - beganMs < 2000, "it did not stop at once");
-  server.resume();
+  try {
+    const stop = new AbortController();
+    const write = store.write(block(1), stop.signal);
+    await until(() => reports.some(isDown));
+    const reason = new Error("stop");
+    const beganMs = performance.now();
+    stop.abort(reason);
+    await assert.rejects(write, reason);
+    assert.ok(performance.now() - beganMs < 2000, "it did not stop at once");
+  } finally {
+    server.resume();
+  }
   // What was not awaited does no harm, and the store goes on.
   await store.write(block(1));
   assert.equal((await store.status()).rows, 2 * BLOCK_ROWS);
@@ -124,8 +128,9 @@ testServing("the signal ends a write that waits for Cassandra", async () => {
 testServing(
   "a signal without an outage lets the write finish",
   async () => {
-    await using server = await startCassandra();
-    await using store = await openStore(settingsOf(server.address));
+    const { address } = await sharedCassandra();
+    const settings = settingsOf(address, { keyspace: "not_waiting" });
+    await using store = await openStore(settings);
     await store.write(block(0), AbortSignal.abort());
     assert.equal((await store.status()).rows, BLOCK_ROWS);
   },
@@ -134,9 +139,10 @@ testServing(
 testServing(
   "answers of Cassandra to requests that waited too long mix no rows up",
   async () => {
-    await using server = await startCassandra();
-    using relay = new CassandraRelay(server.address);
-    await using store = await openStore(settingsOf(relay.address));
+    const { address } = await sharedCassandra();
+    using relay = new CassandraRelay(address);
+    const settings = settingsOf(relay.address, { keyspace: "late_answers" });
+    await using store = await openStore(settings);
     await store.write(block(0));
     const lookUp = store.lookUp();
     const stop = new AbortController();
@@ -161,6 +167,25 @@ testServing(
     assert.deepEqual(mixed, []);
   },
 );
+
+testServing("a table that Cassandra leaves full is emptied again", async () => {
+  const { address } = await sharedCassandra();
+  using relay = new CassandraRelay(address);
+  const keyspace = "left_full";
+  const settings = settingsOf(relay.address, { keyspace });
+  await using store = await openStore(settings);
+  await store.write(block(0));
+  relay.ignoreTruncates(3);
+  await store.clear("sink");
+  assert.equal((await store.status()).rows, 0);
+  await store.write(block(0));
+  relay.ignoreTruncates(100);
+  await assert.rejects(store.clear("sink"), {
+    name: "StoreError",
+    message: "Cassandra, emptying keyspace left_full: the rows of " +
+      "transactions stay; wait until its compactions end and try again",
+  });
+});
 
 testServing("a secured cluster: TLS and a password", async () => {
   await using server = await startCassandra({ secured: true });

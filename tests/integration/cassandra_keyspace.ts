@@ -56,28 +56,59 @@ export async function openStore(
   return await openCassandraStore(settings, features, report, shape);
 }
 
+/** How long the cluster may take for a statement, in milliseconds; it waits up to a minute for compactions of a table before it empties it. */
+const STATEMENT_MS = 90_000;
+
+/** How often a table is emptied at most. */
+const TRUNCATES_MAX = 4;
+
 /** Runs statements, as somebody else would who uses the cluster; gives the rows of the last. */
 export async function runCql(
   address: string,
   ...statements: string[]
 ): Promise<types.Row[]> {
+  return await withClient(address, async (run) => {
+    let rows: types.Row[] = [];
+    for (const statement of statements) rows = await run(statement);
+    return rows;
+  });
+}
+
+/** Empties tables. Cassandra leaves the rows of one whose compaction it could not stop, so each is looked at. */
+export async function truncateTables(
+  address: string,
+  keyspace: string,
+  tables: readonly string[],
+): Promise<void> {
+  await withClient(address, async (run) => {
+    for (const name of tables) {
+      const table = `${keyspace}.${name}`;
+      for (let left = TRUNCATES_MAX; left > 0; left--) {
+        await run(`TRUNCATE ${table}`);
+        if ((await run(`SELECT * FROM ${table} LIMIT 1`)).length === 0) break;
+        assert.ok(left > 1, `${table} cannot be emptied`);
+      }
+    }
+  });
+}
+
+async function withClient<T>(
+  address: string,
+  use: (run: (statement: string) => Promise<types.Row[]>) => Promise<T>,
+): Promise<T> {
   const client = new Client({
     contactPoints: [address],
     localDataCenter: "datacenter1",
     monitorReporting: { enabled: false },
   });
-  let rows: types.Row[] = [];
+  const options = { readTimeout: STATEMENT_MS };
   try {
-    for (const statement of statements) {
-      const result = await client.execute(statement, [], {
-        readTimeout: 60_000,
-      });
-      rows = result.rows ?? [];
-    }
+    return await use(async (statement) =>
+      (await client.execute(statement, [], options)).rows ?? []
+    );
   } finally {
     await client.shutdown();
   }
-  return rows;
 }
 
 /** Makes an empty keyspace. */

@@ -37,6 +37,7 @@ import {
   openStore,
   runCql,
   settingsOf,
+  truncateTables,
 } from "./cassandra_keyspace.ts";
 import { sharedCassandra } from "./servers.ts";
 
@@ -60,8 +61,7 @@ testStore({
     const keyspace = `contract_${features.windowDays.join("_")}`;
     const store = await openStore(settingsOf(address, { keyspace }), features);
     if (used.has(keyspace)) {
-      const truncate = TABLES.map((name) => `TRUNCATE ${keyspace}.${name}`);
-      await runCql(address, ...truncate);
+      await truncateTables(address, keyspace, TABLES);
     }
     used.add(keyspace);
     return store;
@@ -79,8 +79,7 @@ testPredictions({
     const store = await openStore(settingsOf(address, { keyspace }), features);
     await store.predictions().status(); // makes the tables
     const tables = [...TABLES, PREDICTIONS.name, METRICS.name];
-    const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
-    await runCql(address, ...truncate);
+    await truncateTables(address, keyspace, tables);
     return store;
   },
 });
@@ -96,8 +95,7 @@ testOwnShapes({
     const store = await openStore(settings, features, [], shape);
     await store.predictions().status(); // makes the tables
     const tables = [...TABLES, PREDICTIONS.name, METRICS.name];
-    const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
-    await runCql(address, ...truncate);
+    await truncateTables(address, keyspace, tables);
     return store;
   },
 });
@@ -113,8 +111,7 @@ testLabels({
     const settings = settingsOf(address, { keyspace });
     const store = await openStore(settings, features, [], shape);
     const tables = [...TABLES, LABEL_TABLE];
-    const truncate = tables.map((name) => `TRUNCATE ${keyspace}.${name}`);
-    await runCql(address, ...truncate);
+    await truncateTables(address, keyspace, tables);
     return store;
   },
   frauds: async ({ transactionId }) => {

@@ -49,7 +49,7 @@ export const STAGES: readonly Stage[] = PIPELINE.slice(0, 2);
 /** The partitions of a topic. */
 export const ALL: readonly number[] = [0, 1, 2, 3];
 
-const POLL_MS = 10;
+const POLL_MS = 50;
 
 let streams = 0;
 

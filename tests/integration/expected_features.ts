@@ -38,6 +38,12 @@ export const SIXTY_DAYS: DataSet = {
   features: ["--windows=1,5,10"],
 };
 
+/** Its first 30 days, for what needs no long stream. */
+export const THIRTY_DAYS: DataSet = {
+  data: ["--preset=seed", "--days=30"],
+  features: ["--windows=1,5,10"],
+};
+
 /** The handbook's default set: 5,000 cards, 10,000 terminals, 183 days. */
 export const DEFAULT_SET: DataSet = { data: [], features: [] };
 

@@ -34,7 +34,7 @@ import {
   SET_A,
 } from "../roles/pipeline.ts";
 import { testServing } from "../services/testing_servers.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 import { appendBatch, rawBatch } from "./raw_batches.ts";
 
 const never = new AbortController().signal;

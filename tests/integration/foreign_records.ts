@@ -31,6 +31,7 @@ import {
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { testServing } from "../services/testing_servers.ts";
 import { ALL, ClusterStream } from "./cluster_stream.ts";
+import { THIRTY_DAYS } from "./expected_features.ts";
 import type { RoleProcess } from "./role_process.ts";
 
 const encoder = new TextEncoder();
@@ -207,7 +208,7 @@ async function midway(stream: ClusterStream): Promise<void> {
 testServing(
   "records that cannot be taken become dead letters, exactly those, and harm nothing",
   async () => {
-    await using stream = await ClusterStream.open();
+    await using stream = await ClusterStream.open({ set: THIRTY_DAYS });
     const producer = stream.start("producer", "--rate=3000");
     const roles = ["processor", "writer"].map((role) => stream.start(role));
     await midway(stream);
@@ -313,7 +314,7 @@ async function repeatLastDays(log: Log): Promise<number> {
 testServing(
   "the last five days appended again, midway and after the end, are exactly so many duplicates",
   async () => {
-    await using stream = await ClusterStream.open();
+    await using stream = await ClusterStream.open({ set: THIRTY_DAYS });
     await using client = await stream.connect();
     const dedupe = "--dedupe=6d";
     const producer = stream.start("producer", "--rate=3000", dedupe);

@@ -35,7 +35,7 @@ import {
 import { jarsOf } from "../services/jar_cache.ts";
 import { runTool } from "../services/java.ts";
 import { testServing } from "../services/testing_servers.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 
 const ROWS_A = 2555;
 const PARTITIONS = 3;

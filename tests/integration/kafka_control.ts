@@ -5,7 +5,7 @@ import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
 import { Control } from "../../src/stream/control.ts";
 import { CONTROL_TOPIC, SINK_TOPIC } from "../../src/stream/topics.ts";
 import { testServing } from "../services/testing_servers.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 import { RoleProcess } from "./role_process.ts";
 
 const SET_A = ["--customers=50", "--terminals=100", "--days=30"];

@@ -16,7 +16,7 @@ import { openMemory, QUIET } from "../roles/pipeline.ts";
 import { valuesOfTopic } from "../roles/stages.ts";
 import { testServing } from "../services/testing_servers.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 
 testServing(
   "day files from Kafka go on at each start, without a gap or a row twice",

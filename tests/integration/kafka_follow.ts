@@ -11,7 +11,7 @@ import { followCsv, NEW, OLD, ROWS } from "../cli/follow_set.ts";
 import { chance } from "../long.ts";
 import { testServing } from "../services/testing_servers.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 import { DEADLINE_MS, RoleProcess } from "./role_process.ts";
 
 /** Without the feature that only one partition leaves room for. */

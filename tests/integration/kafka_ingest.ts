@@ -17,7 +17,7 @@ import { runTool } from "../services/java.ts";
 import { pythonProblem, pythonWithClients } from "../services/python.ts";
 import { serverProblem } from "../services/testing_servers.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 import { DEADLINE_MS, RoleProcess } from "./role_process.ts";
 
 const SCRIPT = fileURLToPath(new URL("ingest_client.py", import.meta.url));

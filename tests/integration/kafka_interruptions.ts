@@ -422,7 +422,7 @@ for (const where of ["in a step", "while idle"] as const) {
   testServing(
     `the word to stop is heard when the broker hangs ${where}`,
     async () => {
-      await using kafka = await startProxied();
+      const kafka = await sharedProxied();
       await using log = await openLog(settingsOf(kafka.address), () => {});
       await prepare(log);
       const stop = new AbortController();

@@ -6,29 +6,12 @@ import assert from "node:assert/strict";
 import { connectToBroker } from "../../src/log/kafka/kafka_client.ts";
 import { KafkaCluster } from "../../src/log/kafka/kafka_cluster.ts";
 import { openLog } from "../../src/log/open_log.ts";
-import type { KafkaSettings } from "../../src/log/kafka/kafka_settings.ts";
 import type { Log } from "../../src/log/log.ts";
 import { logContract } from "../log/log_contract.ts";
 import { Transcript } from "../log/kafka/kafka_transcript.ts";
 import expected from "../log/kafka/kafka_transcript.txt" with { type: "text" };
 import { serverProblem, testServing } from "../services/testing_servers.ts";
-import { sharedKafka } from "./servers.ts";
-
-let streams = 0;
-
-/** Settings for a stream of its own on the shared Kafka. */
-export async function freshSettings(): Promise<KafkaSettings> {
-  const { address } = await sharedKafka();
-  return {
-    kind: "kafka",
-    brokers: [address],
-    prefix: `test${++streams}-`,
-    replication: undefined,
-    tls: undefined,
-    sasl: undefined,
-    sessionTimeoutMs: 3000,
-  };
-}
+import { freshSettings } from "./servers.ts";
 
 logContract("the Kafka log", async () => {
   const settings = await freshSettings();

@@ -6,7 +6,7 @@ import { Control } from "../../src/stream/control.ts";
 import { topicSpecs } from "../../src/stream/topics.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { testServing } from "../services/testing_servers.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 import { kafkaTool } from "./kafka_topics.ts";
 import { RoleProcess } from "./role_process.ts";
 

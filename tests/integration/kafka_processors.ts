@@ -18,7 +18,7 @@ import {
   sinkSum,
 } from "../roles/pipeline.ts";
 import { testServing } from "../services/testing_servers.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 
 const ROWS_A = 2555;
 const never = new AbortController().signal;

@@ -7,7 +7,7 @@ import { appendOf } from "../log/records.ts";
 import { jarsOf } from "../services/jar_cache.ts";
 import { runTool } from "../services/java.ts";
 import { testServing } from "../services/testing_servers.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 
 const TOPIC = { name: "letters", partitions: 3, compacted: false };
 

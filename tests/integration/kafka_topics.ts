@@ -11,7 +11,7 @@ import { topicSpecs } from "../../src/stream/topics.ts";
 import { jarsOf } from "../services/jar_cache.ts";
 import { runTool } from "../services/java.ts";
 import { testServing } from "../services/testing_servers.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 import { sharedKafka } from "./servers.ts";
 
 const TOPIC = { name: "letters", partitions: 2, compacted: false };

@@ -18,7 +18,7 @@ import { RAW_COLUMNS, rawSet } from "../definition/raw_sets.ts";
 import { assertEqualsOracle, oracleProblem } from "../oracle/raw_oracle.ts";
 import { serverProblem, testServing } from "../services/testing_servers.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 import { DEADLINE_MS, RoleProcess } from "./role_process.ts";
 import { sharedCassandra } from "./servers.ts";
 

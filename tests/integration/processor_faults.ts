@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { chance, isLong, seeds } from "../long.ts";
 import { testServing } from "../services/testing_servers.ts";
 import { ALL, ClusterStream, STAGES } from "./cluster_stream.ts";
-import { SET_B, SIXTY_DAYS } from "./expected_features.ts";
+import { SET_B, SIXTY_DAYS, THIRTY_DAYS } from "./expected_features.ts";
 import type { LogLine, RoleProcess } from "./role_process.ts";
 
 const KILLS = isLong ? 20 : 8;
@@ -193,7 +193,7 @@ async function allGrow(stream: ClusterStream, what: string): Promise<void> {
 testServing(
   "a processor that waits for the others of its group stops when it is told to",
   async () => {
-    await using stream = await ClusterStream.open();
+    await using stream = await ClusterStream.open({ set: THIRTY_DAYS });
     const producer = stream.start("producer", "--rate=3000");
     const writer = stream.start("writer");
     // The group waits for it for so long.

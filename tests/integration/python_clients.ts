@@ -27,7 +27,7 @@ import { pythonProblem, pythonWithClients } from "../services/python.ts";
 import { serverProblem } from "../services/testing_servers.ts";
 import { valuesOf } from "../log/records.ts";
 import { openStore, settingsOf } from "./cassandra_keyspace.ts";
-import { freshSettings } from "./kafka_log.ts";
+import { freshSettings } from "./servers.ts";
 import { sharedCassandra, sharedProxied } from "./servers.ts";
 
 const SCRIPT = fileURLToPath(new URL("python_clients.py", import.meta.url));

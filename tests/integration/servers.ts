@@ -1,8 +1,10 @@
 /**
- * One Kafka and one Cassandra for all tests of this folder, started when the
- * first test asks. Tests keep apart by names of their own: a topic prefix, a
- * keyspace. A test that harms its server starts one for itself.
+ * One Kafka and one Cassandra for all tests of a test file, started when the
+ * first test asks and stopped behind the last. Tests keep apart by names of
+ * their own: a topic prefix, a keyspace. A test that harms its server starts
+ * one for itself.
  */
+import type { KafkaSettings } from "../../src/log/kafka/kafka_settings.ts";
 import {
   type CassandraServer,
   startCassandra,
@@ -19,6 +21,22 @@ export function sharedKafka(): Promise<KafkaServer> {
   return kafka ??= startKafka();
 }
 
+let streams = 0;
+
+/** Settings for a stream of its own on the shared Kafka. */
+export async function freshSettings(): Promise<KafkaSettings> {
+  const { address } = await sharedKafka();
+  return {
+    kind: "kafka",
+    brokers: [address],
+    prefix: `test${++streams}-`,
+    replication: undefined,
+    tls: undefined,
+    sasl: undefined,
+    sessionTimeoutMs: 3000,
+  };
+}
+
 /** A Kafka behind a proxy, shared by those that lose requests and answers. */
 export function sharedProxied(): Promise<ProxiedKafka> {
   return proxied ??= startProxied();
@@ -30,7 +48,7 @@ export function sharedCassandra(): Promise<CassandraServer> {
 }
 
 /** Stops and removes those that were started. */
-export async function stopShared(): Promise<void> {
+async function stopShared(): Promise<void> {
   const started = await Promise.allSettled([kafka, proxied, cassandra]);
   kafka = proxied = cassandra = undefined;
   for (const server of started) {
@@ -39,3 +57,9 @@ export async function stopShared(): Promise<void> {
     }
   }
 }
+
+// Deno 2.4 has no such hook; there the servers end with the process.
+const hooks = Deno.test as unknown as {
+  afterAll?(end: () => Promise<void>): void;
+};
+hooks.afterAll?.(stopShared);

@@ -42,9 +42,13 @@ import {
 import { jarsOf } from "../services/jar_cache.ts";
 import { runTool } from "../services/java.ts";
 import { testServing } from "../services/testing_servers.ts";
-import { openStore, runCql, settingsOf } from "./cassandra_keyspace.ts";
-import { freshSettings } from "./kafka_log.ts";
-import { sharedCassandra } from "./servers.ts";
+import {
+  openStore,
+  runCql,
+  settingsOf,
+  truncateTables,
+} from "./cassandra_keyspace.ts";
+import { freshSettings, sharedCassandra } from "./servers.ts";
 
 const never = new AbortController().signal;
 const OPTIONS = {
@@ -107,7 +111,7 @@ testServing(
 
     // All rows gone, and only those from some id on, with their position left.
     for (const keep of [0, 2455]) {
-      await runCql(address, `TRUNCATE ${keyspace}.transactions`);
+      await truncateTables(address, keyspace, ["transactions"]);
       if (keep > 0) {
         await write(first.context, store);
         const ids = Array.from({ length: 2555 - keep }, (_, i) => keep + i);
@@ -127,13 +131,13 @@ testServing(
     ) {
       const count = `SELECT count(*) FROM ${keyspace}.${table}`;
       const rows = await runCql(address, count);
-      await runCql(address, `TRUNCATE ${keyspace}.${table}`);
+      await truncateTables(address, keyspace, [table]);
       await write(first.context, store);
       assert.deepEqual(await runCql(address, count), rows);
     }
 
     // The table of frauds is only found by looking for it.
-    await runCql(address, `TRUNCATE ${keyspace}.frauds_by_day`);
+    await truncateTables(address, keyspace, ["frauds_by_day"]);
     await assert.rejects(
       assertWhole(first.context, store),
       /frauds_by_day holds 0 rows and should hold \d+; '\.\/fraudstream rebuild'/,
@@ -155,7 +159,7 @@ testServing(
     await runProcessor(second.context, undefined);
     const foreign = { code: "STORE", message: /rows of another stream/ };
     await assert.rejects(write(second.context, store), foreign);
-    await runCql(address, `TRUNCATE ${keyspace}.stream_position`);
+    await truncateTables(address, keyspace, ["stream_position"]);
     await assert.rejects(write(second.context, store), foreign);
     await rebuild(second.context, { ...OPTIONS, store });
     assert.equal(await featuresSum(store), referenceSum("A"));
@@ -215,7 +219,7 @@ testServing(
     assert.ok(frauds > 0);
 
     for (const table of ["transactions", "transaction_label"]) {
-      await runCql(address, `TRUNCATE ${keyspace}.${table}`);
+      await truncateTables(address, keyspace, [table]);
       await write();
       await check();
       assert.equal((await store.status()).frauds, frauds);

@@ -6,7 +6,7 @@ import { referenceSum } from "../roles/pipeline.ts";
 import { testServing } from "../services/testing_servers.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { ALL, ClusterStream, STAGES } from "./cluster_stream.ts";
-import { SET_B, tableOf } from "./expected_features.ts";
+import { SET_B, tableOf, THIRTY_DAYS } from "./expected_features.ts";
 
 testServing(
   "set B through Kafka into Cassandra has the reference features, byte for byte those of the embedded world",
@@ -33,7 +33,7 @@ testServing(
 );
 
 testServing("two workers in one process share the partitions", async () => {
-  await using stream = await ClusterStream.open();
+  await using stream = await ClusterStream.open({ set: THIRTY_DAYS });
   const workers = stream.start(
     "processor,writer",
     "--workers=2",

@@ -1,13 +1,18 @@
 """The values of declared features, in the plainest form: each aggregate of each
-payment goes through all payments before it, or, where several partitions are
-aligned, through all payments. It knows nothing of the program.
+payment goes through all payments that it may count. It knows nothing of the
+program.
 
 Reads cases as JSON Lines and writes the features of the payments of each. A
-case is {"labels": {"grace": seconds or null}, "scale": minor
-units of an amount, "features": {name: declaration}, "log": [entry]}. A condition
-or an expression is a tree. An entry is a payment, {"payment": fields, "time":
-seconds}, or a label, {"label": index of its payment, "known": seconds,
-"fraud": 0, 1 or null}.
+case is {"labels": {"delay": seconds, "grace": seconds or null}, "scale": minor
+units of an amount, "features": {name: declaration}, "log": [entry], "arrival":
+[index of a payment]}. A condition or an expression is a tree. An entry is a
+payment, {"payment": fields, "time": seconds, "partition": number}, or a label,
+{"label": index of its payment, "known": seconds, "fraud": 0, 1 or null,
+"partition": number}.
+
+The order of an aggregate says which payments it may count: "log", those before
+it in the log; "time", all, where several partitions are aligned; "arrival",
+those before it in the order that the case gives.
 """
 
 import json
@@ -80,10 +85,11 @@ def value_of(tree, names):
     return compare(kind, left, right)
 
 
-def fraud_at(payment, own, labels, has_own):
+def fraud_at(payment, own, labels, rule):
     """Whether a payment counts as a fraud when the payment `own` comes."""
-    if has_own:
-        return payment["fields"]["TX_FRAUD"]
+    if rule["grace"] is None:
+        is_known = payment["time"] + rule["delay"] <= own["time"]
+        return payment["fields"]["TX_FRAUD"] if is_known else 0
     best = None
     for label in labels:
         if label["of"] != payment["index"] or label["from"] > own["time"]:
@@ -128,8 +134,8 @@ def aggregate(feature, own, payments, labels, case):
             return None
         return own["time"] - max(payment["time"] for payment in found)
     if of == "TX_FRAUD":
-        has_own = case["labels"]["grace"] is None
-        values = [fraud_at(payment, own, labels, has_own) for payment in found]
+        rule = case["labels"]
+        values = [fraud_at(payment, own, labels, rule) for payment in found]
     else:
         values = [payment["fields"][of] for payment in found]
     if kind == "distinct":
@@ -156,40 +162,52 @@ def expression(name, features, names):
     names[name] = int(value) if isinstance(value, bool) else value
 
 
-def features_of(case):
-    features = case["features"]
-    payments, labels, rows = [], [], []
-    everything = [
-        {"fields": entry["payment"], "time": entry["time"]}
-        for entry in case["log"]
-        if "payment" in entry
-    ]
-    progress = 0
+def everything_in(case):
+    """All payments, and all labels with the time from which each counts."""
+    payments, labels = [], []
+    progress = {}
     for entry in case["log"]:
-        if "label" in entry:
-            known = entry["known"]
-            grace = case["labels"]["grace"]
+        partition = entry["partition"]
+        newest = progress.get(partition, 0)
+        if "payment" in entry:
+            payments.append(
+                {
+                    "index": len(payments),
+                    "fields": entry["payment"],
+                    "time": entry["time"],
+                }
+            )
+            progress[partition] = max(newest, entry["time"])
+        else:
+            counts = entry["known"] + case["labels"]["grace"]
             labels.append(
                 {
                     "of": entry["label"],
-                    "known": known,
+                    "known": entry["known"],
                     "fraud": entry["fraud"],
-                    "from": max(known + grace, progress + 1),
+                    "from": max(counts, newest + 1),
                 }
             )
-            continue
-        own = {
-            "index": len(payments),
-            "fields": entry["payment"],
-            "time": entry["time"],
-        }
-        payments.append(own)
-        progress = max(progress, own["time"])
+    return payments, labels
+
+
+def features_of(case):
+    features = case["features"]
+    payments, labels = everything_in(case)
+    arrival = [payments[index] for index in case["arrival"]]
+    rows = []
+    for own in payments:
         names = dict(own["fields"])
         for name, feature in features.items():
-            if feature["kind"] != "expression":
-                seen = everything if feature["aligned"] else payments
-                names[name] = aggregate(feature, own, seen, labels, case)
+            if feature["kind"] == "expression":
+                continue
+            if feature["order"] == "time":
+                seen = payments
+            elif feature["order"] == "log":
+                seen = payments[: own["index"] + 1]
+            else:
+                seen = arrival[: arrival.index(own) + 1]
+            names[name] = aggregate(feature, own, seen, labels, case)
         for name in features:
             expression(name, features, names)
         rows.append([names[name] for name in features])

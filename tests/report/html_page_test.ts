@@ -10,6 +10,7 @@ import { escapeText, standaloneSvg } from "../../src/report/svg.ts";
 import type { SimulatorParameters } from "../../src/simulator/parameters.ts";
 import { readMarkup } from "./markup.ts";
 import { ownReports } from "./own_reports.ts";
+import { rulesTried } from "./rules_tried.ts";
 import { reportOf, SET_A, statisticsOf } from "./statistics_of.ts";
 
 const DAY = 86_400;
@@ -37,6 +38,8 @@ function oddReports(): [name: string, data: ReportData][] {
     ["no customers", { ...set({}), customers: undefined }],
     ["no profile at all", { ...set({}), customers: [], terminals: [] }],
     ["a great radius", { ...set({}), radius: 1000 }],
+    ["rules", { ...set({}), rules: rulesTried(true) }],
+    ["rules of no payment", { ...set({}), rules: rulesTried(false) }],
     ["a tiny radius", { ...set({}), radius: 1e-9 }],
   ];
 }

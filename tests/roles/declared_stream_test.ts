@@ -1,47 +1,54 @@
 /**
- * Declared features of random definitions, in streams whose stages are dropped
- * and restored, and in files, against an oracle in Python.
+ * Declared features of random definitions against an oracle in Python: in
+ * streams whose stages and writer are stopped, crash and lose their commits, as
+ * the sink topic and the store have them, and in files.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { featuresOfDefinition } from "../../src/cli/flags/stream_flags.ts";
+import fc from "fast-check";
+import {
+  featuresOfDefinition,
+  readStreamFlags,
+} from "../../src/cli/flags/stream_flags.ts";
 import { shapeOf } from "../../src/definition/definition_shape.ts";
 import { readDefinition } from "../../src/definition/read_definition.ts";
-import { featureCount } from "../../src/features/parameters.ts";
+import { featureCount, includedCount } from "../../src/features/parameters.ts";
 import { FeatureBlocks } from "../../src/files/payment_features.ts";
 import type { PaymentBatch } from "../../src/files/payment_source.ts";
-import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import {
   CELL,
+  FRAUD_UNKNOWN,
   fromCells,
   PAYMENT_CELLS,
 } from "../../src/payment/payment_cells.ts";
 import { ShapedJsonReader } from "../../src/payment/payment_json.ts";
 import {
+  idOf,
   type PaymentShape,
   textCells,
 } from "../../src/payment/payment_shape.ts";
-import { TextHeap } from "../../src/payment/text_heap.ts";
+import { NO_TEXTS, TextHeap } from "../../src/payment/text_heap.ts";
+import { writerStage } from "../../src/roles/writer.ts";
+import { paymentTable } from "../../src/store/tables.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
-import { recordedDefinition } from "../../src/stream/stream_definition.ts";
+import { shapeOfStream } from "../../src/stream/stream_definition.ts";
 import { chance, seeds } from "../long.ts";
 import {
   type DeclaredCase,
   declaredCase,
   LATENESS_SECONDS,
   type LogEntry,
-  partitionOf,
   recordOf,
   START_SECONDS,
 } from "../oracle/declared_cases.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { runTool } from "../services/java.ts";
 import { canRun } from "../permission.ts";
-import { openMemory } from "./pipeline.ts";
+import { type OpenFolder, openMemory } from "./pipeline.ts";
 import {
   appendPayments,
-  partitionsOf,
+  hideDeleted,
   paymentAt,
   sinkRows,
   StageDriver,
@@ -51,19 +58,23 @@ const SCRIPT = fileURLToPath(
   new URL("../oracle/declared_features.py", import.meta.url),
 );
 
+/** Features of a payment; null where it has no such value. */
 type Row = readonly (number | null)[];
 
-/** A case, and what it was made from. */
-type SeededCase = DeclaredCase & { readonly seed: number };
+/** What the oracle is asked. */
+interface Question extends Pick<DeclaredCase, "plain" | "log"> {
+  /** Places of the payments in the order in which the stream's second stage took them; [] where it makes no difference. */
+  readonly arrival: readonly number[];
+}
 
 /** What the oracle makes of cases: of each payment its features. */
-async function oracle(cases: readonly SeededCase[]): Promise<Row[][]> {
+async function oracle(questions: readonly Question[]): Promise<Row[][]> {
   await using folder = temporaryFolder();
   const [from, to] = ["cases", "results"].map((name) =>
     join(folder.path, name)
   );
-  const lines = cases.map(({ plain, log }) =>
-    JSON.stringify({ ...plain, log })
+  const lines = questions.map(({ plain, log, arrival }) =>
+    JSON.stringify({ ...plain, log, arrival })
   );
   await Deno.writeTextFile(from, lines.join("\n"));
   const { success, output } = await runTool("python3", [SCRIPT, from, to]);
@@ -76,89 +87,177 @@ function parametersOf(
   { definition: text, partitions }: DeclaredCase,
 ): StreamParameters {
   const definition = readDefinition(text, "stream.yaml");
-  return {
-    partitions,
-    features: featuresOfDefinition(definition),
-    definition: recordedDefinition(definition),
-    latenessSeconds: LATENESS_SECONDS,
-    dedupeSeconds: LATENESS_SECONDS,
-    maxGapSeconds: 400 * DAY_SECONDS,
-  };
+  return readStreamFlags({
+    ...{ definition, partitions },
+    lateness: LATENESS_SECONDS,
+    dedupe: LATENESS_SECONDS,
+  }, undefined);
 }
 
-/** The features of each payment, by a stream whose stages go on from the log and from snapshots. */
-async function streamed(
-  one: SeededCase,
-  snapshotFolder: string | undefined,
-): Promise<Row[]> {
+/** What has come out of a stream. */
+interface Streamed {
+  /** The features of each payment in the sink topic. */
+  readonly sink: readonly Row[];
+  /** The same in the store. */
+  readonly store: readonly Row[];
+  /** The payments in the order in which they came to the sink topic. */
+  readonly arrival: readonly number[];
+}
+
+/** Runs a stream, whose stages are closed, crash and lose commits. */
+async function streamed(one: DeclaredCase): Promise<Streamed> {
   const parameters = parametersOf(one);
   await using folder = await openMemory(parameters);
-  const { log } = folder;
-  const records = one.log.map((entry) => recordOf(one.log, entry));
-  const partitions = partitionsOf(parameters);
-  for (const partition of partitions) {
+  await appendLog(folder, one);
+  const random = chance(one.steps);
+  await using disk = random() < 0.5 ? temporaryFolder() : undefined;
+  await runStages(folder, parameters, random, disk?.path);
+  const ids = one.log.flatMap((entry) =>
+    "payment" in entry ? [entry.payment.TRANSACTION_ID] : []
+  );
+  const rows = await sinkRows(folder.log);
+  const places = rows.map((row) => ids.indexOf(row.TRANSACTION_ID));
+  assert.equal(new Set(places).size, rows.length, "a payment comes twice");
+  const sink: Row[] = [];
+  for (const [i, row] of rows.entries()) {
+    sink[places[i]] = one.names.map((name) => row[name] as number | null);
+  }
+  const store = await storedRows(folder, parameters, ids);
+  return { sink, store, arrival: one.hasArrival ? places : [] };
+}
+
+async function appendLog(
+  { log }: OpenFolder,
+  one: DeclaredCase,
+): Promise<void> {
+  for (let partition = 0; partition < one.partitions; partition++) {
+    const own = one.log.filter((entry) => entry.partition === partition);
     await appendPayments(
       log,
       partition,
-      one.log.flatMap((entry, i) =>
-        partitionOf(one, entry) === partition
-          ? paymentAt(0, { transactionId: i })
-          : []
-      ),
-      ({ transactionId }) => records[transactionId],
+      own.map((_, i) => paymentAt(0, { transactionId: i })),
+      ({ transactionId }) => recordOf(one, own[Number(transactionId)]),
     );
   }
-  const random = chance(one.seed);
+}
+
+/** Runs both stages and the writer step by step until all is stored. */
+async function runStages(
+  { log, store }: OpenFolder,
+  parameters: StreamParameters,
+  random: () => number,
+  snapshotFolder: string | undefined,
+): Promise<void> {
+  hideDeleted(log);
   const below = (limit: number) => Math.floor(random() * limit);
+  const options = { startSeconds: START_SECONDS, store };
   const stages = [
     await StageDriver.customers(log, parameters, snapshotFolder),
     await StageDriver.terminals(log, parameters, snapshotFolder),
+    await StageDriver.open(
+      log,
+      parameters,
+      (context) => writerStage(context, options),
+    ),
   ];
-  const drops = random() < 0.5 ? 0 : 0.4;
-  while (!await stages[0].done() || !await stages[1].done()) {
-    const stage = stages[below(2)];
-    const partition = below(partitions.length);
-    if (random() < drops) {
-      if (snapshotFolder !== undefined && random() < 0.7) {
-        stage.close(partition);
-      }
+  const accidents = random() < 0.5 ? 0 : 0.4;
+  const isDone = async () => {
+    for (const stage of stages) if (!await stage.done()) return false;
+    return true;
+  };
+  while (!await isDone()) {
+    const stage = stages[below(stages.length)];
+    const partition = below(parameters.partitions);
+    if (random() < accidents) {
+      const what = random();
+      if (what < 0.4) {
+        await stage.crash(partition, 1 + below(20), random() < 0.5);
+      } else if (what < 0.6) await stage.lose(partition);
+      else if (what < 0.9) stage.close(partition);
       await stage.reopen(partition);
     }
     await stage.step(partition, 1 + below(20));
   }
-  const rows = await sinkRows(log);
-  const { deadLettered } = await stages[0].counters();
-  assert.equal(deadLettered, 0);
-  rows.sort((a, b) => Number(a.TRANSACTION_ID) - Number(b.TRANSACTION_ID));
-  return rows.map((row) => one.names.map((name) => row[name] as number | null));
+  for (const stage of stages) {
+    const { deadLettered, duplicates } = await stage.counters();
+    assert.deepEqual([deadLettered, duplicates], [0, 0]);
+  }
 }
 
-/** The features of each payment, in order of time, by the operator of files. */
-function inFiles(one: DeclaredCase, log: readonly LogEntry[]): Row[] {
-  const { features } = parametersOf(one);
-  const shape = shapeOf(readDefinition(one.definition, "stream.yaml"));
+/** The declared features that a store holds, by the place of their payment. */
+async function storedRows(
+  { store }: OpenFolder,
+  parameters: StreamParameters,
+  ids: readonly unknown[],
+): Promise<Row[]> {
+  const { features } = parameters;
+  const { width, shape } = paymentTable(features, shapeOfStream(parameters));
+  const first = PAYMENT_CELLS + includedCount(features);
+  const end = PAYMENT_CELLS + featureCount(features);
+  const found: Row[] = [];
+  for await (const { cells, count, texts = NO_TEXTS } of store.rows()) {
+    for (let at = 0; at < count * width; at += width) {
+      const id = idOf(shape.transactionId, cells[at + CELL.id], texts);
+      found[ids.indexOf(id)] = rowOf(cells.subarray(at + first, at + end));
+    }
+  }
+  return found;
+}
+
+function rowOf(values: Float64Array): Row {
+  return [...values].map((value) => Number.isNaN(value) ? null : value);
+}
+
+/** The same payments in a file, in order of time, with labels that count once the delay has passed, wherever they come from in a stream. */
+function inFile({ log, plain }: DeclaredCase): Question {
+  const { labels: { delay } } = plain;
+  return {
+    plain: { ...plain, labels: { delay, grace: null } },
+    log: log.filter((entry) => "payment" in entry)
+      .toSorted((a, b) => a.time - b.time)
+      .map((entry) => ({ ...entry, partition: 0 })),
+    arrival: [],
+  };
+}
+
+/** The features of payments by the operator of files. */
+function fromFiles(one: DeclaredCase, question: Question): Row[] {
+  const definition = readDefinition(one.definition, "stream.yaml");
+  // As featuresOfPayments() has them.
+  const features = {
+    ...featuresOfDefinition(definition),
+    graceSeconds: undefined,
+  };
+  const shape = shapeOf(definition);
   const blocks = new FeatureBlocks(features, shape);
   const width = featureCount(features);
+  const first = includedCount(features);
   const rows: Row[] = [];
-  for (const { count, values } of blocks.values(batchOf(log, shape))) {
+  const batch = batchOf(one, question.log, shape);
+  for (const { count, values } of blocks.values(batch)) {
     for (let at = 0; at < count * width; at += width) {
-      const row = [...values.subarray(at, at + width)];
-      rows.push(row.map((value) => Number.isNaN(value) ? null : value));
+      rows.push(rowOf(values.subarray(at + first, at + width)));
     }
   }
   return rows;
 }
 
 /** Payments as a source of files gives them. */
-function batchOf(log: readonly LogEntry[], shape: PaymentShape): PaymentBatch {
+function batchOf(
+  one: DeclaredCase,
+  log: readonly LogEntry[],
+  shape: PaymentShape,
+): PaymentBatch {
   const reader = new ShapedJsonReader(shape);
   const encoder = new TextEncoder();
   const texts = new TextHeap();
   const cells = log.map((entry) => {
-    const bytes = encoder.encode(recordOf(log, entry)[1]);
+    const bytes = encoder.encode(recordOf(one, entry)[1]);
     const defect = reader.read(bytes, 0, bytes.length, START_SECONDS);
     assert.equal(defect, undefined);
     const row = reader.cells.slice();
+    const { TX_FRAUD } = "payment" in entry ? entry.payment : {};
+    row[CELL.fraud] = Number(TX_FRAUD ?? FRAUD_UNKNOWN);
     for (const cell of textCells(shape, PAYMENT_CELLS)) {
       row[cell] = texts.copy(row[cell], reader.texts);
     }
@@ -179,59 +278,111 @@ function batchOf(log: readonly LogEntry[], shape: PaymentShape): PaymentBatch {
 /** Cases that the oracle takes at once. */
 const CASES = 100;
 
+/** Random numbers have this many values. */
+const CHOICES = 2 ** 30;
+
+/** The numbers that a seed's case is made from. */
+function choicesOf(seed: number): number[] {
+  const choices: number[] = [];
+  const random = chance(seed);
+  declaredCase(() => {
+    const choice = Math.floor(random() * CHOICES);
+    choices.push(choice);
+    return choice / CHOICES;
+  });
+  return choices;
+}
+
+/** The case of these numbers; those that are missing are 0. */
+function caseOf(choices: readonly number[]): DeclaredCase {
+  const rest = choices.values();
+  return declaredCase(() => (rest.next().value ?? 0) / CHOICES);
+}
+
+/** Runs cases as a stream and in files, and returns what the first wrong value of each is. */
+async function findWrong(
+  cases: readonly DeclaredCase[],
+): Promise<(string | undefined)[]> {
+  const questions: Question[] = [];
+  const answers: [where: string, rows: readonly Row[]][][] = [];
+  for (const one of cases) {
+    const { sink, store, arrival } = await streamed(one);
+    questions.push({ ...one, arrival });
+    answers.push([["sink topic", sink], ["store", store]]);
+    // In a file nothing comes from several partitions.
+    if (one.partitions > 1) continue;
+    questions.push(inFile(one));
+    const rows = fromFiles(one, questions[questions.length - 1]);
+    answers.push([["file", rows]]);
+  }
+  const expected = await oracle(questions);
+  let at = 0;
+  return cases.map((one) => {
+    const end = at + (one.partitions > 1 ? 1 : 2);
+    let wrong: string | undefined;
+    for (; at < end; at++) {
+      for (const [where, rows] of answers[at]) {
+        wrong ??= difference(one, rows, expected[at], where);
+      }
+    }
+    return wrong;
+  });
+}
+
+/** What the first value is that differs; undefined if none does. */
+function difference(
+  { names, definition }: DeclaredCase,
+  found: readonly Row[],
+  expected: readonly Row[],
+  where: string,
+): string | undefined {
+  if (found.length !== expected.length) {
+    return `${found.length} payments in the ${where}, not ${expected.length}`;
+  }
+  for (const [i, row] of expected.entries()) {
+    for (const [at, value] of row.entries()) {
+      if (found[i]?.[at] === value) continue;
+      return `${names[at]} of payment ${i} is ${found[i]?.[at]} in the ` +
+        `${where} and ${value} by the oracle; ${definition}`;
+    }
+  }
+  return undefined;
+}
+
+/** Throws an AssertionError for a case that fails, with the smallest similar one that fails as well. */
+async function fail(seed: number, wrong: string): Promise<never> {
+  const choices = choicesOf(seed);
+  const choice = fc.nat({ max: CHOICES - 1 });
+  const { counterexample } = await fc.check(
+    fc.asyncProperty(
+      fc.array(choice, { maxLength: choices.length }),
+      async (some) => (await findWrong([caseOf(some)]))[0] === undefined,
+    ),
+    { examples: [[choices]], numRuns: 1, interruptAfterTimeLimit: 60_000 },
+  );
+  const smallest = caseOf(counterexample?.[0] ?? choices);
+  const { log, partitions } = smallest;
+  const [small] = await findWrong([smallest]);
+  assert.fail(
+    `seed ${seed} (repeat with FRAUDSTREAM_SEED=${seed}): ${wrong}\n` +
+      `A small case of ${partitions} partitions: ${small}\n` +
+      log.map((entry) => JSON.stringify(entry)).join("\n"),
+  );
+}
+
 Deno.test({
   name: "declared features are the oracle's, in streams and in files",
   ignore: !canRun,
   async fn() {
-    const all = seeds(30, 10_000);
+    const all = seeds(40, 10_000);
     for (let from = 0; from < all.length; from += CASES) {
-      await compare(all.slice(from, from + CASES));
+      const some = all.slice(from, from + CASES);
+      const wrong = await findWrong(
+        some.map((seed) => caseOf(choicesOf(seed))),
+      );
+      for (const [i, seed] of some.entries()) {
+        if (wrong[i] !== undefined) await fail(seed, wrong[i]);
+      }
     }
   },
 });
-
-async function compare(some: readonly number[]): Promise<void> {
-  const cases = some.map((seed) => ({ seed, ...declaredCase(seed) }));
-  const sorted = cases
-    .filter(({ plain }) => plain.labels.grace === null)
-    .map((one) => ({
-      ...one,
-      log: one.log.toSorted((a, b) => timeOf(a) - timeOf(b)),
-    }));
-  const expected = await oracle([...cases, ...sorted]);
-  for (const [i, one] of cases.entries()) {
-    await using disk = one.seed % 2 === 0 ? temporaryFolder() : undefined;
-    const found = await streamed(one, disk?.path);
-    assertSame(found, expected[i], one, "stream");
-  }
-  for (const [i, one] of sorted.entries()) {
-    assertSame(inFiles(one, one.log), expected[cases.length + i], one, "file");
-  }
-}
-
-function timeOf(entry: LogEntry): number {
-  return "payment" in entry ? entry.time : NaN;
-}
-
-function assertSame(
-  found: readonly Row[],
-  expected: readonly Row[],
-  { seed, names, definition }: SeededCase,
-  where: string,
-): void {
-  assert.equal(found.length, expected.length);
-  for (const [i, row] of expected.entries()) {
-    for (const [at, value] of row.entries()) {
-      if (found[i][at] === value) continue;
-      assert.fail(
-        `seed ${seed} (repeat with FRAUDSTREAM_SEED=${seed}): ${
-          names[at]
-        } of ` +
-          `payment ${i} is ${
-            found[i][at]
-          } in the ${where} and ${value} by the ` +
-          `oracle; ${definition}`,
-      );
-    }
-  }
-}

@@ -8,7 +8,12 @@ import { labelStage, runLabelWriter } from "../../src/roles/label_writer.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import type { LabelStore, StoredLabel } from "../../src/store/labels.ts";
 import { FRAUD_UNKNOWN } from "../../src/payment/payment_cells.ts";
+import { textCellsOf } from "../../src/store/cell_rows.ts";
+import { paymentTable } from "../../src/store/tables.ts";
 import { runWriter, writerStage } from "../../src/roles/writer.ts";
+import type { StoreRows } from "../../src/store/store.ts";
+import { sinkRows } from "../../src/stream/topic_rows.ts";
+import { shapeOfStream } from "../../src/stream/stream_definition.ts";
 import { verifyStore } from "../../src/stream/verify_store.ts";
 import type { StreamParameters } from "../../src/stream/control.ts";
 import { readDeadLetters } from "../../src/stream/dead_letters.ts";
@@ -258,8 +263,36 @@ Deno.test("labels are stored once and in their order, whatever is lost, crashes 
     assert.deepEqual(await labelStore.status(), { rows: labels.length });
     await compareFrauds(folder, labels);
     await requireVerified(folder, parameters);
+    await compareTopics(folder);
   });
 });
+
+/** What the topics say about payments and their labels is what the store has. */
+async function compareTopics({ log, store, context }: OpenFolder) {
+  const { parameters } = context;
+  const shape = shapeOfStream(parameters);
+  const table = paymentTable(parameters.features, shape);
+  const { width } = table;
+  const texts = textCellsOf(table);
+  const rowsOf = async (pages: AsyncIterable<StoreRows>) => {
+    const rows: string[] = [];
+    for await (const { cells, count, texts: heap } of pages) {
+      for (let at = 0; at < count * width; at += width) {
+        rows.push(
+          [...cells.subarray(at, at + width)].map((value, cell) =>
+            texts.includes(cell) ? heap?.text(value) : value
+          ).join(),
+        );
+      }
+    }
+    return rows;
+  };
+  const stream = { log, parameters, startSeconds: START_SECONDS };
+  assert.deepEqual(
+    await rowsOf(sinkRows(stream)),
+    await rowsOf(store.rows()),
+  );
+}
 
 /** Compares TX_FRAUD of each stored payment with its label. */
 async function compareFrauds(

@@ -332,6 +332,15 @@ const schedules: [string, Omit<Schedule, "seed">][] = [
 /** As in a stream from before there was --dedupe, as short as it may be, between, and longer than any window. */
 const DEDUPES = [undefined, 3600, 100_000, 10 * DAY_SECONDS];
 
+/** How many random schedules are run: fewer where snapshots are written, and where there are no windows. */
+function runsOf(
+  set: typeof FEATURE_SETS[number],
+  { snapshots }: Omit<Schedule, "seed">,
+): number {
+  if (isLong) return 600;
+  return snapshots || set === "none" ? 20 : 40;
+}
+
 for (const set of FEATURE_SETS) {
   const windowDays = set === "none" ? [] : PARAMETERS.features.windowDays;
   const features = { ...PARAMETERS.features, set, windowDays };
@@ -350,7 +359,7 @@ for (const set of FEATURE_SETS) {
               seed,
             }),
         ),
-        { numRuns: schedule.snapshots ? 20 : 60 },
+        { numRuns: runsOf(set, schedule) },
       );
     });
   }

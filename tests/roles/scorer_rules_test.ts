@@ -424,7 +424,10 @@ testWriting(
     let applied: Promise<void> | undefined;
     await scoreStepwise(folder, scoring, (step) => {
       if (step === 6) {
-        applied = own.applyThreshold(0.1, 0, new Date(0), "ben");
+        applied = own.applyThreshold(0.1, 0, {
+          clock: new Date(0),
+          who: "ben",
+        });
       }
       return undefined;
     });

@@ -1,4 +1,4 @@
-/** Shadow models on the embedded log: they are recorded and compared, and change nothing, whatever is killed. */
+/** Shadow models and shadow rules on the embedded log: they are recorded and compared, and change nothing, whatever fails or is killed. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DEFAULT_POLICY } from "../../src/scoring/alert_policy.ts";
@@ -21,6 +21,7 @@ import {
   openMemory,
   parametersOf,
   produce,
+  QUIET,
   SET_A,
 } from "./pipeline.ts";
 import { replayed, valuesOf } from "./rules_replay.ts";
@@ -58,30 +59,81 @@ async function scoreKilled(
   log.commit = commit;
 }
 
+const LIVE_RULES = `version: 1
+rules:
+  - id: large
+    when: TX_AMOUNT > 150
+    then: decline
+    reason: A large amount.
+  - id: likely
+    when: SCORE > 0.9
+    then: review
+    reason: A high score.
+`;
+
+const SHADOW_RULES = `${LIVE_RULES}
+  - id: night
+    priority: 100
+    when: TX_DURING_NIGHT == 1.0
+    then: approve
+    reason: At night.
+    state: shadow
+  - id: any
+    when: SCORE >= 0.0
+    then: decline
+    reason: Everything.
+    state: shadow
+`;
+
+/** What is live in predictions: all but what shadows add, and the version of the rules, which is that of the whole file. */
+function livePart(found: readonly (readonly string[])[]): string[][] {
+  return found.map((values) =>
+    values.map((value) =>
+      value.replace(/,"SHADOW_SCORES":\{[^}]*\}/, "")
+        .replace(/,"SHADOW_RULES":\[[^\]]*\]/, "")
+        .replace(/("RULES_VERSION":")[^"]*/, "$1")
+    )
+  );
+}
+
 testWriting(
-  "shadow models are recorded beside the live one and change nothing; kills and a replay give the same bytes",
+  "shadow models and rules, broken ones among them, are recorded beside the live ones and change nothing; kills and a replay give the same bytes",
   async () => {
     await using files = temporaryFolder();
     const path = (name: string) => join(files.path, name);
     writeModel(path("live.json"), linearModel());
     writeModel(path("tilted.json"), linearModel(0.5));
     writeModel(path("trees.json"), treesModel());
+    // Its scores are not numbers.
+    writeModel(path("odd.json"), linearModel(1e308));
+    Deno.writeTextFileSync(path("broken.json"), "{");
+    Deno.writeTextFileSync(path("live.yaml"), LIVE_RULES);
+    Deno.writeTextFileSync(path("shadow.yaml"), SHADOW_RULES);
     const live: ScoringSettings = {
       model: { kind: "file", path: path("live.json") },
+      rules: { path: path("live.yaml"), who: "anna" },
       policy: DEFAULT_POLICY,
       explain: "alerts",
     };
-    const paths = [path("tilted.json"), path("trees.json")];
-    const scoring = { ...live, shadows: { paths, threshold: THRESHOLD } };
+    const paths = ["tilted", "odd", "trees", "broken", "missing"]
+      .map((name) => path(`${name}.json`));
+    const scoring: ScoringSettings = {
+      ...live,
+      rules: { path: path("shadow.yaml"), who: "anna" },
+      shadows: { paths, threshold: THRESHOLD },
+    };
     await using plain = await processed();
     await runScorer(plain.context, { scoring: live, startSeconds: undefined });
     await using shadowed = await processed();
-    await runScorer(shadowed.context, { scoring, startSeconds: undefined });
+    const warned: string[] = [];
+    const logger = { ...QUIET, warn: (text: string) => void warned.push(text) };
+    const context = { ...shadowed.context, logger };
+    await runScorer(context, { scoring, startSeconds: undefined });
+    assert.equal(warned.length, 3, warned.join("; "));
     const found = await valuesOf(shadowed.log, PREDICTION_TOPIC);
-    const without = found.map((values) =>
-      values.map((value) => value.replace(/,"SHADOW_SCORES":\{[^}]*\}/, ""))
-    );
-    assert.deepEqual(without, await valuesOf(plain.log, PREDICTION_TOPIC));
+    const expectedLive = await valuesOf(plain.log, PREDICTION_TOPIC);
+    assert.deepEqual(livePart(found), livePart(expectedLive));
+    assert.equal(expectedLive.flat().join().includes("SHADOW"), false);
 
     await using killed = await processed();
     await scoreKilled(killed, scoring);
@@ -91,6 +143,8 @@ testWriting(
     // The counters are what the records say.
     const said = found.flat().map((value) => JSON.parse(value));
     assert.ok(said.length > 1000);
+    assert.ok(said.every(({ SHADOW_RULES }) => SHADOW_RULES.includes("any")));
+    assert.ok(said.some(({ SHADOW_RULES }) => SHADOW_RULES.includes("night")));
     const versions = [linearModel(0.5).version, treesModel().version];
     const expected = versions.map((version) => {
       const alerts = said.map((one) => [

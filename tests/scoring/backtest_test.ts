@@ -131,6 +131,23 @@ Deno.test("a rule's numbers are those of the payments on which it fires", () => 
       ["e", 8, 3, 4, 7, 166],
     ],
   );
+  // What changes is said of the rule that decided.
+  assert.deepEqual(
+    found.map(({ rule, ...tally }) => [
+      rule.id,
+      tally.alertsGained,
+      tally.alertsLost,
+      tally.declinesGained,
+      tally.declinesLost,
+    ]),
+    [
+      ["a", 1, 0, 2, 0],
+      ["b", 1, 0, 0, 1],
+      ["c", 0, 0, 0, 0],
+      ["d", 0, 0, 0, 0],
+      ["e", 0, 1, 0, 0],
+    ],
+  );
 });
 
 Deno.test("rules that never fire, always fire, or overlap another are pointed out", () => {

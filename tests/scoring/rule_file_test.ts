@@ -192,7 +192,7 @@ Deno.test("a broken row of a list is named with its place and what to do", () =>
     ["value,expires\na,\n,2026-01-01\n", /^l\.csv:3:1: an entry has no value/],
     [
       "value,expires\na\n",
-      /^l\.csv:2:1: the row has 1 values and the first row 2 columns/,
+      /^l\.csv:2:1: the row has 1 value and the first row 2 columns; fix the row/,
     ],
     ['value\na\n"b\n', /^l\.csv:\d:1: a quote in this row is not closed/],
   ];

@@ -1,13 +1,14 @@
 /**
  * A relay between clients and Cassandra that adds answers of its own. It knows
- * the protocol's framing (version 4) and nothing more: 9 bytes with the stream
- * in bytes 2 and 3 and the length in the last 4, and a body.
+ * the protocol's framing (version 4) and little more: 9 bytes with the stream
+ * in bytes 2 and 3, the kind in byte 4 and the length in the last 4, and a body.
  */
 import { close, frames, write } from "./frames.ts";
 import { freePort } from "./free_port.ts";
 
 const HEADER = 9;
 const OVERLOADED = 0x1001;
+const QUERY = 0x07;
 
 /** Passes on to an address, "host:port". */
 export class CassandraRelay implements Disposable {
@@ -17,6 +18,7 @@ export class CassandraRelay implements Disposable {
   readonly #target: Deno.ConnectOptions;
   readonly #open = new Set<Deno.Conn>();
   #late = 0;
+  #truncates = 0;
 
   constructor(address: string) {
     const [hostname, port] = address.split(":");
@@ -32,7 +34,12 @@ export class CassandraRelay implements Disposable {
     this.#late += count;
   }
 
-  /** How many of them are left. */
+  /** Keeps the next statements from emptying a table, and answers that they did. */
+  ignoreTruncates(count: number): void {
+    this.#truncates += count;
+  }
+
+  /** How many late answers are left. */
   get left(): number {
     return this.#late;
   }
@@ -66,7 +73,14 @@ export class CassandraRelay implements Disposable {
   }
 
   async #requests(client: Deno.Conn, node: Deno.Conn): Promise<void> {
-    for await (const frame of frames(client, HEADER)) await write(node, frame);
+    for await (const frame of frames(client, HEADER)) {
+      if (this.#truncates > 0 && isTruncate(frame)) {
+        this.#truncates--;
+        await write(client, voidAnswer(frame));
+      } else {
+        await write(node, frame);
+      }
+    }
   }
 
   async #answers(node: Deno.Conn, client: Deno.Conn): Promise<void> {
@@ -77,6 +91,17 @@ export class CassandraRelay implements Disposable {
       for (; this.#late > 0; this.#late--) await write(client, LATE_ANSWER);
     }
   }
+}
+
+function isTruncate(frame: Uint8Array): boolean {
+  return frame[4] === QUERY &&
+    new TextDecoder().decode(frame.subarray(HEADER)).includes("TRUNCATE ");
+}
+
+/** A result without rows for a request. */
+function voidAnswer(request: Uint8Array): Uint8Array<ArrayBuffer> {
+  const [, , high, low] = request;
+  return Uint8Array.of(0x84, 0, high, low, 0x08, 0, 0, 0, 4, 0, 0, 0, 1);
 }
 
 const LATE_ANSWER = lateAnswer();

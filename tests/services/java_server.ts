@@ -58,15 +58,17 @@ exec 3<&0
 `;
 
 /**
- * Makes a folder, has it filled and starts the server in it. Waits until it
+ * Makes a folder (in `parent`), has it filled and starts the server in it. Waits until it
  * answers; if it does not, or the folder can't be filled, nothing is left.
  */
 export async function launch(
   name: string,
   prepare: (folder: string) => Promise<ServerPlan>,
+  parent?: string,
 ): Promise<Server> {
   const prefix = `fraudstream-${name.toLowerCase()}-`;
-  const watcher = new Watcher(await Deno.makeTempDir({ prefix }));
+  const dir = parent === undefined ? {} : { dir: parent };
+  const watcher = new Watcher(await Deno.makeTempDir({ prefix, ...dir }));
   try {
     const server = new JavaServer(name, watcher, await prepare(watcher.folder));
     await server.start();

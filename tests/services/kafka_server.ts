@@ -32,6 +32,8 @@ export interface KafkaOptions {
   readonly config?: Readonly<Record<string, string>>;
   /** The port that clients are told to connect to, for a proxy in front. */
   readonly advertisedPort?: number;
+  /** The folder in which its own is made; that of temporary files as usual. */
+  readonly parent?: string;
   /** Compiles Java thoroughly: twice as long to start, faster under load. */
   readonly throughput?: boolean;
 }
@@ -49,7 +51,7 @@ export async function startKafka(
   const jars = await jarsOf("kafka");
   const ports = { plain: freePort(), tls: freePort(), secured: freePort() };
   let keys: KeyStore | undefined;
-  const server = await launch("Kafka", async (folder) => {
+  const prepare = async (folder: string) => {
     keys = options.secured ? await makeKeyStore(folder) : undefined;
     const properties = join(folder, "server.properties");
     const config = {
@@ -74,7 +76,8 @@ export async function startKafka(
       javaArgs: [...javaArgs, "kafka.Kafka", properties],
       answers: () => answersKafka(ports.plain),
     };
-  });
+  };
+  const server = await launch("Kafka", prepare, options.parent);
   return Object.assign(
     server,
     keys && {

@@ -202,20 +202,17 @@ testServing(
   "a server that cannot start says why and leaves nothing",
   async () => {
     await using folder = temporaryFolder();
-    const usual = Deno.env.get("TMPDIR");
-    Deno.env.set("TMPDIR", folder.path);
-    try {
-      const unformatted = { "process.roles": "broker,conductor" };
-      await assert.rejects(startKafka({ config: unformatted }), /conductor/);
-      const unstarted = { "ssl.keystore.location": "/nowhere", ...TLS_ONLY };
-      await assert.rejects(
-        startKafka({ config: unstarted }),
-        /^Error: Kafka ended before it answered; its last words:\n.*key store/s,
-      );
-    } finally {
-      if (usual === undefined) Deno.env.delete("TMPDIR");
-      else Deno.env.set("TMPDIR", usual);
-    }
+    const parent = folder.path;
+    const unformatted = { "process.roles": "broker,conductor" };
+    await assert.rejects(
+      startKafka({ parent, config: unformatted }),
+      /conductor/,
+    );
+    const unstarted = { "ssl.keystore.location": "/nowhere", ...TLS_ONLY };
+    await assert.rejects(
+      startKafka({ parent, config: unstarted }),
+      /^Error: Kafka ended before it answered; its last words:\n.*key store/s,
+    );
     assert.deepEqual([...Deno.readDirSync(folder.path)], []);
   },
 );

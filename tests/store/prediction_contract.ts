@@ -24,6 +24,7 @@ interface Prediction {
   readonly version: string;
   readonly why: string | null;
   readonly decision: PredictedDecision | null;
+  readonly shadows: string | null;
 }
 
 function decisions(): fc.Arbitrary<PredictedDecision | null> {
@@ -63,6 +64,7 @@ function predictions(idMax: number): fc.Arbitrary<Prediction[]> {
     version: fc.constantFrom("0123456789ab", "fedcba987654"),
     why: fc.constantFrom(null, '{"TX_AMOUNT":1.5}', '{"Ä":-2e-7}'),
     decision: decisions(),
+    shadows: fc.constantFrom(null, '{"0123456789ab":0.25}', '{"a":1,"b":2e-7}'),
     isScored: fc.boolean(),
   }).map(({ isScored, ...one }) => {
     if (isScored || one.decision === null) return one;
@@ -77,11 +79,12 @@ function predictions(idMax: number): fc.Arbitrary<Prediction[]> {
 
 function rowsOf(all: readonly Prediction[]): PredictionRows {
   const rows = emptyPredictions(all.length);
-  for (const [i, { cells, version, why, decision }] of all.entries()) {
+  for (const [i, { cells, version, why, ...one }] of all.entries()) {
     rows.cells.set(cells, i * PREDICTION_CELLS);
     rows.versions[i] = version;
     rows.contributions[i] = why;
-    rows.decisions[i] = decision;
+    rows.decisions[i] = one.decision;
+    rows.shadowScores[i] = one.shadows;
   }
   rows.count = all.length;
   return rows;
@@ -89,19 +92,23 @@ function rowsOf(all: readonly Prediction[]): PredictionRows {
 
 async function contents(store: PredictionStore): Promise<Prediction[]> {
   const found: Prediction[] = [];
-  for await (const page of store.rows()) {
-    const { cells, versions, contributions, decisions, count } = page;
-    for (let i = 0; i < count; i++) {
-      const at = i * PREDICTION_CELLS;
-      found.push({
-        cells: [...cells.subarray(at, at + PREDICTION_CELLS)],
-        version: versions[i],
-        why: contributions[i],
-        decision: decisions[i],
-      });
-    }
-  }
+  for await (const page of store.rows()) found.push(...predictionsIn(page));
   return found;
+}
+
+function predictionsIn(
+  { cells, versions, contributions, count, ...page }: PredictionRows,
+): Prediction[] {
+  return Array.from({ length: count }, (_, i) => {
+    const at = i * PREDICTION_CELLS;
+    return {
+      cells: [...cells.subarray(at, at + PREDICTION_CELLS)],
+      version: versions[i],
+      why: contributions[i],
+      decision: page.decisions[i],
+      shadows: page.shadowScores[i],
+    };
+  });
 }
 
 function sorted(all: readonly Prediction[]): Prediction[] {
@@ -129,6 +136,10 @@ export function testPredictions(options: ContractOptions): void {
             ...first.filter(({ cells: [id] }) => !newer.has(id)),
           ];
           assert.deepEqual(await contents(table), sorted(kept));
+          for (const one of kept.slice(0, 3)) {
+            const found = await table.find(one.cells[0]);
+            assert.deepEqual(found && predictionsIn(found), sorted([one]));
+          }
           assert.deepEqual(await table.status(), {
             rows: kept.length,
             alerts: kept.filter(({ cells }) => cells[7] === 1).length,
@@ -174,6 +185,7 @@ export function testPredictions(options: ContractOptions): void {
     const table = store.predictions();
     assert.deepEqual(await contents(table), []);
     assert.deepEqual(await table.metrics(), []);
+    assert.equal(await table.find(7), undefined);
     assert.deepEqual(await table.status(), { rows: 0, alerts: 0 });
   });
 
@@ -191,6 +203,7 @@ export function testPredictions(options: ContractOptions): void {
       version: "0123456789ab",
       why: null,
       decision: null,
+      shadows: null,
     }]);
     const first = positionOf("a", "scores", 0, 1);
     await table.write(rows, undefined, [first]);

@@ -71,7 +71,8 @@ function stream(last: StageStatus): StreamStatus {
 Deno.test("rows that were read and went nowhere are named with all counts", () => {
   assert.deepEqual(discrepancies(stream(stage(10, {}))), []);
   assert.deepEqual(discrepancies(stream(stage(11, {}))), [
-    "writer: 11 rows read are not 7 emitted + 2 dead letters + 1 duplicates",
+    "writer: of 11 rows read 10 are accounted for: 7 emitted, " +
+    "2 dead letters, 1 duplicate",
   ]);
 });
 
@@ -84,8 +85,8 @@ Deno.test("a scorer's rows from before there was a model add up too", () => {
     });
   assert.deepEqual(discrepancies(stream(scorer(5))), []);
   assert.deepEqual(discrepancies(stream(scorer(4))), [
-    "scorer: 15 rows read are not 7 emitted + 2 dead letters + 1 duplicates " +
-    "+ 4 without a model",
+    "scorer: of 15 rows read 14 are accounted for: 7 emitted, " +
+    "2 dead letters, 1 duplicate, 4 without a model",
   ]);
   assert.equal(scorerStatus(stream(scorer(4)))?.name, "scorer");
   assert.equal(scorerStatus(stream(stage(1, {}))), undefined);

@@ -1,11 +1,21 @@
 /** `fraudstream backtest`: what other rules would have decided about recorded payments. */
 import { ConfigError, DataError } from "../../base/error.ts";
+import { writeOutput } from "../../base/output_file.ts";
 import {
   parseDate,
   parseDatetime,
   parseIsoDatetime,
 } from "../../payment/calendar.ts";
+import type { FeatureParameters } from "../../features/parameters.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
+import type { PaymentShape } from "../../payment/payment_shape.ts";
+import {
+  backtestSections,
+  type RulesTried,
+} from "../../report/backtest_sections.ts";
+import { htmlPage } from "../../report/html_page.ts";
+import { amountForm } from "../../report/numbers.ts";
+import { ASSUMED_THRESHOLD } from "../../scoring/backtest.ts";
 import {
   backtestStore,
   type ChosenRules,
@@ -18,6 +28,8 @@ import {
 } from "../../scoring/decision_rules.ts";
 import { modelInUse, openModel } from "../../scoring/open_model.ts";
 import { openLists, openRules } from "../../scoring/rule_file.ts";
+import type { Store } from "../../store/store.ts";
+import type { BadRowHandler } from "../../store/stored_row.ts";
 import { labelDays } from "../../stream/control.ts";
 import { readStatus } from "../../stream/status.ts";
 import {
@@ -35,12 +47,9 @@ import { ALERT_FLAGS } from "../flags/scoring_flags.ts";
 import { BAD_ROWS_FLAGS, BadRows } from "../output/bad_rows.ts";
 import { backtestObject, backtestText } from "../output/backtest_report.ts";
 import { openProgress } from "../output/progress.ts";
-import {
-  counted,
-  elapsed,
-  writeError,
-  writeResult,
-} from "../output/terminal.ts";
+import { checkOutput } from "../output/table_output.ts";
+import { elapsed, writeError, writeResult } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { warnings } from "../output/warnings.ts";
 import { listenForStop } from "../signals.ts";
 import { requireStoredRows } from "./stored_rows.ts";
@@ -91,6 +100,11 @@ const FLAGS = {
       default: "all payments",
     },
     json: { help: "print one JSON object" },
+    out: {
+      value: "<path>",
+      help: "write a page for a browser instead, or - for stdout",
+    },
+    force: { help: "overwrite an existing file" },
   },
 } as const satisfies FlagGroup;
 
@@ -105,6 +119,7 @@ Examples:
   ./fraudstream backtest --rules=new.yaml
   ./fraudstream backtest --rules=new.yaml --from=2018-07-01 --to=2018-07-31
   ./fraudstream backtest --rules=new.yaml --model=model.json --json
+  ./fraudstream backtest --rules=new.yaml --out=rules.html
   ./fraudstream backtest
       evaluates the rules that decided then, and must find no difference
 `;
@@ -119,7 +134,8 @@ export const BACKTEST_COMMAND: CommandDeclaration = defineCommand({
     "were made: alerts and declines gained and lost, precision, recall and " +
     "money, by day, rule and fraud scenario, with examples. Points out rules " +
     "that never fire, always fire, or overlap another one. Changes nothing. " +
-    "An alert is a payment that is not approved.",
+    "An alert is a payment that is not approved. 'report --rules' has the " +
+    "same as a section.",
   flags: [FLAGS, BAD_ROWS_FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: backtest,
@@ -127,23 +143,97 @@ export const BACKTEST_COMMAND: CommandDeclaration = defineCommand({
 
 async function backtest(options: BacktestFlags): Promise<void> {
   const startMs = performance.now();
+  await checkOut(options);
   const connection = readConnection(options);
   const report = warnings("backtest");
   await using stream = await openStoredStream(connection, report);
-  const { store, features, shape } = await requireStoredRows(
-    connection,
+  const stored = await requireStoredRows(connection, stream, report);
+  await using _closed = stored.store;
+  using stop = listenForStop();
+  const badRows = new BadRows(options.skipBadRows ?? false);
+  const tried = await tryRules(options, {
+    ...stored,
     stream,
-    report,
+    onBadRow: badRows.handle,
+    signal: stop.signal,
+  });
+  const { result, rules } = tried;
+  if (result.total.payments === 0) {
+    throw new DataError(
+      "no payment is stored of that time; give other days with --from and --to",
+    );
+  }
+  const { shape } = stored;
+  if (options.out !== undefined) {
+    const sections = backtestSections(tried, amountForm(shape));
+    const page = htmlPage("Rules on past payments", sections);
+    await writeOutput(options.out, new TextEncoder().encode(page));
+  } else {
+    const context = { decimals: shape.decimals, currency: shape.currency };
+    writeResult(
+      options.json
+        ? JSON.stringify(backtestObject(result, rules, context), null, 2) + "\n"
+        : backtestText(result, rules, context),
+    );
+  }
+  if (result.assumed > 0) {
+    writeError(
+      `no threshold is recorded for ${counted(result.assumed, "payment")}, ` +
+        "since alerts had a quota or no rules decided; scores of " +
+        `${ASSUMED_THRESHOLD} or more by --model are alerts; choose another ` +
+        "score with --alert-threshold\n",
+    );
+  }
+  writeError(
+    `${counted(result.total.payments, "payment")}, ${elapsed(startMs)}\n`,
   );
-  await using _closed = store;
+  badRows.tell();
+}
+
+/** Throws ConfigError if the page may not be written where --out says. */
+async function checkOut({ out, force, json }: OwnOptions): Promise<void> {
+  if (out === undefined) {
+    if (force) throw new ConfigError("--force has no effect without --out");
+    return;
+  }
+  if (json) {
+    throw new ConfigError(
+      "--json and --out each say what becomes of the result; leave one out",
+    );
+  }
+  await checkOutput({ out, force: force ?? false, format: "html" });
+}
+
+/** What is stored of a stream, and how it is read. */
+export interface StoredToTry {
+  /** The stream. */
+  readonly stream: StoredStream;
+  /** Its store. */
+  readonly store: Store;
+  /** The features of its payments. */
+  readonly features: FeatureParameters;
+  /** The form of its payments. */
+  readonly shape: PaymentShape;
+  /** See Store.rows. */
+  readonly onBadRow: BadRowHandler;
+  /** Ends the reading by throwing its reason. */
+  readonly signal: AbortSignal;
+}
+
+/** Evaluates the rules of the flags on stored payments. Throws ConfigError, or DataError for a file that cannot be read. */
+export async function tryRules(
+  options: Pick<
+    OwnOptions,
+    "rules" | "model" | "alertThreshold" | "from" | "to"
+  >,
+  { stream, store, features, shape, onBadRow, signal }: StoredToTry,
+): Promise<RulesTried> {
   const rows = ruleRows(features, shape);
   const { rulesFor, shown } = await chosenRules(options, stream, rows);
   const model = options.model === undefined
     ? undefined
     : await modelInUse(openModel(options.model), features);
-  using stop = listenForStop();
   using progress = openProgress("backtest", 0);
-  const badRows = new BadRows(options.skipBadRows ?? false);
   const result = await backtestStore({
     store,
     shape,
@@ -154,26 +244,11 @@ async function backtest(options: BacktestFlags): Promise<void> {
     fromSeconds: options.from ?? -Infinity,
     untilSeconds: options.to ?? Infinity,
     matureSeconds: await maturity(stream),
-    onBadRow: badRows.handle,
-    signal: stop.signal,
+    onBadRow,
+    signal,
     read: (payments) => progress.update(0, counted(payments, "payment")),
   });
-  if (result.total.payments === 0) {
-    throw new DataError(
-      "no payment is stored of that time; give other days with --from and --to",
-    );
-  }
-  const context = { decimals: shape.decimals, currency: shape.currency };
-  const rules = shown?.rules ?? [];
-  writeResult(
-    options.json
-      ? JSON.stringify(backtestObject(result, rules, context), null, 2) + "\n"
-      : backtestText(result, rules, context),
-  );
-  writeError(
-    `${counted(result.total.payments, "payment")}, ${elapsed(startMs)}\n`,
-  );
-  badRows.tell();
+  return { result, rules: shown?.rules ?? [] };
 }
 
 /** Seconds since 1970 before which a payment without a label is genuine; undefined where labels do not arrive later, or none could have. */
@@ -190,7 +265,7 @@ export async function maturity(
 
 /** The rules of the flag, or those that decided then. */
 async function chosenRules(
-  { rules: path }: OwnOptions,
+  { rules: path }: Pick<OwnOptions, "rules">,
   { control }: StoredStream,
   rows: RuleRows,
 ): Promise<ChosenRules> {

@@ -17,7 +17,8 @@ import {
 } from "../flags/connection_flags.ts";
 import { openStoredStream } from "../../stream/stored_stream.ts";
 import { warnings } from "../output/warnings.ts";
-import { counted, thousands, writeResult } from "../output/terminal.ts";
+import { writeResult } from "../output/terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 
 const EXAMPLES = `
 Examples:

@@ -24,8 +24,12 @@ import {
 } from "../../definition/stream_definition.ts";
 import type { SampleColumn } from "../../definition/sample_column.ts";
 import { suggestDefinition } from "../../definition/suggestion.ts";
-import { keyName } from "../../features/declared_features.ts";
+import { paymentValues } from "../../features/declared_features.ts";
 import type { DeclaredPart } from "../../features/declared_part.ts";
+import {
+  keysOfDeclarations,
+  MissingKeys,
+} from "../../features/missing_keys.ts";
 import type { DaySource } from "../../files/day_source.ts";
 import { readingDefinition } from "../../files/import_folder.ts";
 import { findRawSources } from "../../files/raw_sources.ts";
@@ -44,13 +48,9 @@ import { HMAC_KEY_FLAG, readHmacKey } from "../flags/definition_flags.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { oneOf, requireFlag, wholeNumber } from "../flags/flag_value.ts";
 import { LATENESS_SECONDS, readStreamFlags } from "../flags/stream_flags.ts";
-import {
-  counted,
-  shellWord,
-  thousands,
-  writeError,
-  writeResult,
-} from "../output/terminal.ts";
+import { missingKeysText } from "../output/skipped_rows.ts";
+import { shellWord, writeError, writeResult } from "../output/terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 
 const EXAMPLES = `
 Examples:
@@ -137,12 +137,12 @@ async function check(options: CheckOptions): Promise<void> {
   const key = readHmacKey(reading, options);
   const mapper = new PaymentMapper(reading, key);
   const parameters = readStreamFlags({ definition }, undefined);
-  const sampler = new DeclaredSampler(parameters);
+  const sampler = new DeclaredSampler(definition, parameters);
   const found = await mapSample(sources, mapper, options.rows, sampler);
   writeResult(
     `${options.definition}: SHA-256 ${definitionHash(definition)}\n` +
       resultText(found, definition, mapper) +
-      missingText(found, definition, sampler) +
+      missingText(sampler) +
       memoryText(found, parameters, sampler),
   );
   if (found.mapped === 0) {
@@ -387,17 +387,26 @@ function rejectedTable({ rejected }: Found): string {
 const RATE_PAYMENTS = 1000;
 const RATE_SECONDS = 3600;
 
-/** Counts payments for the memory of what a definition declares. */
+/** Counts payments for the memory of what a definition declares, and those that lack a key of it. */
 class DeclaredSampler {
   /** What has counted them. */
   readonly declared: DeclaredPart | undefined;
+  /** What has counted those that lack a key. */
+  readonly keys: MissingKeys;
   readonly #shape: PaymentShape;
   readonly #cells: Float64Array;
   readonly #texts = new TextHeap();
 
-  constructor(parameters: StreamParameters) {
+  constructor(
+    { features }: StreamDefinition,
+    parameters: StreamParameters,
+  ) {
     this.declared = declaredSample(parameters);
     this.#shape = shapeOfStream(parameters);
+    this.keys = new MissingKeys(
+      keysOfDeclarations(features.declared),
+      paymentValues(this.#shape, PAYMENT_CELLS),
+    );
     this.#cells = new Float64Array(PAYMENT_CELLS + this.#shape.kept.length);
   }
 
@@ -407,29 +416,14 @@ class DeclaredSampler {
     texts.clear();
     putMappedPayment(payment, this.#shape, 0, cells, 0, texts);
     this.declared.count(cells, 0, texts);
+    this.keys.add(cells, 0);
   }
 }
 
-/** Keys of declared features that most payments lack, which then count for nothing. */
-function missingText(
-  { mapped }: Found,
-  { features }: StreamDefinition,
-  { declared }: DeclaredSampler,
-): string {
-  const lines = declared?.memory((events) => [...events])
-    .filter(({ missing }) => missing > mapped / 2)
-    .map(({ by, missing }) => {
-      const key = keyName(by);
-      for (const one of features.declared) {
-        if (one.kind === "expression" || keyName(one.by) !== key) continue;
-        const { file, line, column } = one.placeOf("by");
-        return `\n${file}:${line}:${column}: ${one.name}: ${key} has no ` +
-          `value in ${thousands(missing)} of ${counted(mapped, "payment")}, ` +
-          "which features of that key do not count; choose another key\n";
-      }
-      return "";
-    });
-  return lines?.join("") ?? "";
+/** Keys of declared features that most payments lack. */
+function missingText({ keys }: DeclaredSampler): string {
+  const text = missingKeysText(keys.most());
+  return text === "" ? "" : `\n${text}`;
 }
 
 /** What the processor's memory will be; nothing for a sample that is small or not in order. */

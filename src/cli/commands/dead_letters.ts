@@ -27,13 +27,8 @@ import {
   type StoredStream,
 } from "../../stream/stored_stream.ts";
 import { warnings } from "../output/warnings.ts";
-import {
-  counted,
-  thousands,
-  visible,
-  writeError,
-  writeResult,
-} from "../output/terminal.ts";
+import { visible, writeError, writeResult } from "../output/terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 
 const EXAMPLES = `
 Examples:

@@ -37,14 +37,19 @@ import {
 } from "../flags/flag.ts";
 import { positiveNumber } from "../flags/flag_value.ts";
 import { BadRows } from "../output/bad_rows.ts";
-import { partsOf, PaymentTable } from "../output/payment_table.ts";
+import {
+  partsOf,
+  PaymentTable,
+  type TablePart,
+} from "../output/payment_table.ts";
 import { openProgress } from "../output/progress.ts";
 import { comparedTable } from "../output/stored_comparison.ts";
-import { counted, thousands, writeResult } from "../output/terminal.ts";
+import { writeResult } from "../output/terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 import { warnings } from "../output/warnings.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { fillTable, type PaymentRows } from "./export.ts";
-import { requireStoredRows } from "./stored_rows.ts";
+import { predictionParts, requireStoredRows } from "./stored_rows.ts";
 
 /** The flags of this command alone. */
 const FLAGS = {
@@ -197,7 +202,7 @@ async function openSide(
   }
   if (await isDataFolder(path)) return await openStream(path, signal);
   const table = await openComparedFiles(path, signal);
-  return { table, async [Symbol.asyncDispose]() {} };
+  return { table, [Symbol.asyncDispose]: () => table[Symbol.asyncDispose]() };
 }
 
 async function isDataFolder(path: string): Promise<boolean> {
@@ -231,9 +236,9 @@ async function openStream(
       throw error;
     });
   const { store, features, shape } = rows;
-  const decides = stream.control?.hasRules ?? false;
+  const extras = await predictionParts(stream);
   return {
-    table: sideTable(folder, { store, features, shape, decides }, signal),
+    table: sideTable(folder, { store, features, shape, extras }, signal),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       await close();
@@ -271,9 +276,9 @@ async function openTopics(
     };
     const { features } = parameters;
     const shape = shapeOfStream(parameters);
-    const decides = control.hasRules;
+    const extras = await predictionParts({ log, control });
     return {
-      table: sideTable(prefix, { store, features, shape, decides }, signal),
+      table: sideTable(prefix, { store, features, shape, extras }, signal),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
@@ -285,11 +290,11 @@ async function openTopics(
 /** The rows of a stream as a table, with everything that export can write. */
 function sideTable(
   name: string,
-  { store, features, shape, decides }: {
+  { store, features, shape, extras }: {
     readonly store: PaymentRows;
     readonly features: FeatureParameters;
     readonly shape: PaymentShape;
-    readonly decides: boolean;
+    readonly extras: readonly TablePart[];
   },
   signal: AbortSignal,
 ): ComparedTable {
@@ -299,7 +304,7 @@ function sideTable(
       "label",
       ...partsOf("payment"),
       ...partsOf("prediction"),
-      ...decides ? ["decision"] as const : [],
+      ...extras,
     ],
     features,
     shape,

@@ -35,7 +35,11 @@ import { BAD_ROWS_FLAGS, BadRows } from "../output/bad_rows.ts";
 import { ConfigError } from "../../base/error.ts";
 import { PREDICTION_CELLS } from "../../payment/prediction.ts";
 import { oneOf, requireFlag, someOf } from "../flags/flag_value.ts";
-import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
+import {
+  predictionParts,
+  requireAllStored,
+  requireStoredRows,
+} from "./stored_rows.ts";
 import { openProgress, type Progress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import { readDecisions } from "../../stream/case_events.ts";
@@ -44,7 +48,8 @@ import { openStoredStream } from "../../stream/stored_stream.ts";
 import { verdictRecords } from "../../stream/verdict_records.ts";
 import { openVerdictTable, writeVerdicts } from "../output/verdict_table.ts";
 import { warnings } from "../output/warnings.ts";
-import { counted, elapsed, writeError } from "../output/terminal.ts";
+import { elapsed, writeError } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { TABLE_FLAGS } from "./files_to_table.ts";
 
 /** The flags of this command alone. */
@@ -166,11 +171,11 @@ async function exportFeatures(options: ExportOptions): Promise<void> {
   const columns = options.with ?? (hasFeatures(features) ? [] : ["payment"]);
   const added = new Set(columns);
   if (shape.hasLabels) added.add("label");
-  const decided = stream.control?.hasRules ? ["decision"] as const : [];
+  const extras = await predictionParts(stream);
   const table = new PaymentTable({
     parts: scored
-      ? ["payment", "prediction", ...decided]
-      : ["features", ...[...added].flatMap(partsOf), ...decided],
+      ? ["payment", "prediction", ...extras]
+      : ["features", ...[...added].flatMap(partsOf), ...extras],
     features,
     shape,
     format,

@@ -24,7 +24,8 @@ import {
 import { openProgress } from "../output/progress.ts";
 import { listenForStop } from "../signals.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
-import { counted, elapsed, writeError } from "../output/terminal.ts";
+import { elapsed, writeError } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import {
   openInput,
   TABLE_FLAGS,

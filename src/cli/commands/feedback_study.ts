@@ -27,7 +27,8 @@ import type { NamedSpec } from "../flags/model_flags.ts";
 import type { PaymentOptions } from "../flags/payment_flags.ts";
 import type { PeriodOptions } from "../flags/period_flags.ts";
 import { dateRange } from "../output/evaluation_table.ts";
-import { counted, writeResult } from "../output/terminal.ts";
+import { writeResult } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { fitAll, specsFor, type StudiedModels, threadsOf } from "./fitting.ts";
 import { loadPeriod, readPaymentInput } from "./labelled_payments.ts";
 

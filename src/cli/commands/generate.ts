@@ -24,12 +24,8 @@ import {
 import { FOLDER_FLAGS, readFolderFlags } from "../flags/folder_flags.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
-import {
-  counted,
-  elapsed,
-  thousands,
-  writeResult,
-} from "../output/terminal.ts";
+import { elapsed, writeResult } from "../output/terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 
 type GenerateOptions = FlagValues<typeof FOLDER_FLAGS> & DataOptions;
 

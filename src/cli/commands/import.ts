@@ -41,12 +41,8 @@ import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { oneOf, readDate, requireFlag } from "../flags/flag_value.ts";
 import { FOLDER_FLAGS, readFolderFlags } from "../flags/folder_flags.ts";
 import { openProgress } from "../output/progress.ts";
-import {
-  counted,
-  elapsed,
-  thousands,
-  writeResult,
-} from "../output/terminal.ts";
+import { elapsed, writeResult } from "../output/terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 
 const EXAMPLES = `

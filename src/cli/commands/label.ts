@@ -23,7 +23,8 @@ import {
   readConnection,
 } from "../flags/connection_flags.ts";
 import { oneOf } from "../flags/flag_value.ts";
-import { counted, writeError } from "../output/terminal.ts";
+import { writeError } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { warnings } from "../output/warnings.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 

@@ -33,7 +33,8 @@ import type { PeriodOptions } from "../flags/period_flags.ts";
 import { openPaymentsShown } from "../output/opening.ts";
 import { openProgress } from "../output/progress.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
-import { counted, writeError } from "../output/terminal.ts";
+import { writeError } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 
 /** Payments of the days that are needed, and the period that they are for. */

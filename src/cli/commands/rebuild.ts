@@ -26,12 +26,8 @@ import {
 } from "../../stream/stored_stream.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
-import {
-  counted,
-  elapsed,
-  thousands,
-  writeResult,
-} from "../output/terminal.ts";
+import { elapsed, writeResult } from "../output/terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 
 /** The flags of this command alone. */
 const FLAGS = {

@@ -18,6 +18,7 @@ import {
   type ReportData,
   type Section,
 } from "../../report/content.ts";
+import type { RulesTried } from "../../report/backtest_sections.ts";
 import { StatisticsCollector } from "../../report/data_statistics.ts";
 import { htmlPage } from "../../report/html_page.ts";
 import { openPngRenderer } from "../../report/png.ts";
@@ -60,6 +61,7 @@ import {
 } from "../../scoring/open_model.ts";
 import { namesModelFile } from "../flags/model_flags.ts";
 import { openStoredStream } from "../../stream/stored_stream.ts";
+import { tryRules } from "./backtest.ts";
 import { requireAllStored, requireStoredRows } from "./stored_rows.ts";
 import { JudgedModel } from "../../report/judged_model.ts";
 import {
@@ -68,12 +70,8 @@ import {
   storedSource,
 } from "../../report/report_source.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
-import {
-  counted,
-  elapsed,
-  writeError,
-  writeResult,
-} from "../output/terminal.ts";
+import { elapsed, writeError, writeResult } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 
 /** The flags of this command alone. */
 const FLAGS = {
@@ -89,6 +87,12 @@ const FLAGS = {
       default: "html",
     },
     model: { value: "<file>", help: "also show the curves of this model" },
+    rules: {
+      value: "<file>",
+      help:
+        "also show what these rules would have decided about the payments " +
+        "of a stream",
+    },
     customer: {
       value: "<id>",
       help: "customer whose terminals are shown",
@@ -124,6 +128,7 @@ Examples:
   ./fraudstream report --out report.html
   ./fraudstream report --in data --out report.html
   ./fraudstream report --data=./fraudstream-data --out report.html
+  ./fraudstream report --data=shop --rules=new.yaml --out report.html
   ./fraudstream report --preset=seed --format=png --out figures
 `;
 
@@ -133,8 +138,8 @@ export const REPORT_COMMAND: CommandDeclaration = defineCommand({
   summary: "describe a data set as text, HTML or pictures",
   description:
     "Describes payments: customers and terminals, amounts, times, days, " +
-    "frauds, features, and a model's curves. Writes one HTML file, figures " +
-    "in a folder or, without --out, text to the terminal. Without --in and " +
+    "frauds, features, a model's curves, and what rules would have decided. " +
+    "Writes one HTML file, figures in a folder or, without --out, text to the terminal. Without --in and " +
     "the flags of a stream, it uses the data set of the data flags, made " +
     "in memory.",
   flags: [FLAGS, DATA_FLAGS, FEATURE_FLAGS, ...CONNECTION_FLAGS],
@@ -177,6 +182,12 @@ async function report(
     ? undefined
     : new JudgedModel(openJudged(options.model));
   const kind = chooseSource(options, named, model?.features !== undefined);
+  if (options.rules !== undefined && kind !== "store") {
+    throw new ConfigError(
+      "--rules needs the decisions that a stream has stored; name the stream, " +
+        "for example by --data=fraudstream-data",
+    );
+  }
   const input = inputOf(kind, options, model?.features);
   // Before the signal handler is set: a simulation could not be stopped
   // otherwise.
@@ -184,8 +195,9 @@ async function report(
   using stop = listenForStop();
   const { signal } = stop;
   try {
-    const use = async (source: ReportSource) => {
-      const data = await gather(source, options, model, signal);
+    const use = async (source: ReportSource, tried?: RulesTried) => {
+      const gathered = await gather(source, options, model, signal);
+      const data = { ...gathered, rules: tried };
       if (payments) writeError(skippedRows(payments.skipped));
       await write(data, output, signal);
       if (output === undefined || output.out === STANDARD_STREAM) return;
@@ -194,7 +206,7 @@ async function report(
           `${elapsed(startMs)}; ${output.format} in ${output.out}\n`,
       );
     };
-    if (!payments) await useStored(options, use);
+    if (!payments) await useStored(options, signal, use);
     else {
       const { choice, features } = input;
       await use(await computedSource(payments, describe(choice), features));
@@ -294,7 +306,8 @@ function describe(choice: PaymentChoice): string {
 /** Passes what a stream has stored to `use`. Throws DataError if that is nothing, LogError if it is not what the log has led to. */
 async function useStored(
   options: ReportOptions,
-  use: (source: ReportSource) => Promise<void>,
+  signal: AbortSignal,
+  use: (source: ReportSource, tried?: RulesTried) => Promise<void>,
 ): Promise<void> {
   const connection = readConnection(options);
   const badRows = new BadRows(options.skipBadRows ?? false);
@@ -309,7 +322,16 @@ async function useStored(
     badRow: badRows.handle,
     report,
   });
-  await use(source);
+  const tried = options.rules === undefined
+    ? undefined
+    : await tryRules({ rules: options.rules }, {
+      ...rows,
+      stream,
+      // The other pass names them.
+      onBadRow: new BadRows(options.skipBadRows ?? false).handle,
+      signal,
+    });
+  await use(source, tried);
   badRows.tell();
   if (options.skipBadRows) return; // what is left out has been named
   await requireAllStored(connection, stream, rows.store);

@@ -34,7 +34,8 @@ import { dateRange } from "../output/evaluation_table.ts";
 import { loadPayments, readPaymentInput } from "./labelled_payments.ts";
 import type { PaymentOptions } from "../flags/payment_flags.ts";
 import type { PeriodOptions } from "../flags/period_flags.ts";
-import { counted, writeResult } from "../output/terminal.ts";
+import { writeResult } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { decimals, textTable } from "../../base/text_table.ts";
 
 /** The flags of `evaluate` that the study takes. */

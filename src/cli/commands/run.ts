@@ -8,6 +8,7 @@ import {
 } from "../../dashboard/dashboard.ts";
 import { ConfigError, DataError, LogError } from "../../base/error.ts";
 import { type Pace, type Role, type RunSettings } from "../../roles/role.ts";
+import type { StreamParameters } from "../../stream/control.ts";
 import type { StoredCounts } from "../../stream/end_check.ts";
 import { discrepancies, readStatus } from "../../stream/status.ts";
 import {
@@ -17,6 +18,7 @@ import {
 } from "../../roles/supervisor.ts";
 import { unlessStopped } from "../../base/unless_stopped.ts";
 import type { FollowPosition } from "../../stream/follow_position.ts";
+import type { StreamDefinition } from "../../definition/stream_definition.ts";
 import { openStore } from "../../store/open_store.ts";
 import type { OutageReport } from "../../base/outage.ts";
 import { LatencyMeter } from "../../base/latency.ts";
@@ -51,6 +53,7 @@ import {
   followingParameters,
   readFollowFlag,
 } from "../flags/follow_flags.ts";
+import { readFileFingerprint } from "../../roles/file_producer.ts";
 import { takeOver } from "../../roles/take_over.ts";
 import {
   type FollowedStream,
@@ -67,7 +70,6 @@ import {
 } from "../flags/input_flags.ts";
 import { requireHmacKey } from "../flags/definition_flags.ts";
 import {
-  definitionOf,
   definitionOfStream,
   shapeOfStream,
 } from "../../stream/stream_definition.ts";
@@ -83,6 +85,7 @@ import {
 } from "../flags/page_flags.ts";
 import { summaryText } from "../output/run_summary.ts";
 import {
+  checkShadows,
   completeScoring,
   planScoring,
   readScoringFlags,
@@ -473,7 +476,7 @@ async function begin(
     const isAll = role?.roles === undefined;
     if (isAll && !settings.scoring && !noModel && !found?.origin) {
       logger.warn("payments are not scored", {
-        reason: settings.parameters.definition
+        reason: settings.parameters.definition || settings.input
           ? `the ${BUILT_IN_MODEL} model knows the simulator's payments only`
           : `the ${BUILT_IN_MODEL} model does not have these features`,
         then: "add --retrain=7d to train models on the stream's labels, give " +
@@ -530,6 +533,20 @@ function isFollowing(
 ): found is RecordedStream & { readonly follow: FollowPosition } {
   return found?.follow !== undefined && !found.follow.isOver &&
     !found.isComplete;
+}
+
+/** What payments of files are mapped by; undefined for a simulation. A stream of a built-in definition records none. */
+function inputDefinition(
+  options: RunOptions,
+  parameters: StreamParameters,
+  recorded: string | undefined,
+): StreamDefinition | undefined {
+  const isInput =
+    options.in !== undefined && options.definition !== undefined ||
+    recorded !== undefined && readFileFingerprint(recorded) !== undefined;
+  return parameters.definition || isInput
+    ? definitionOfStream(parameters)
+    : undefined;
 }
 
 /** Throws ConfigError where a page alone is to show a folder that does not exist. */
@@ -593,7 +610,7 @@ async function readSettings(
     ? readInputFlags(options, {
       recorded: begun?.fingerprint,
       isComplete: found?.isComplete ?? false,
-      definition: parameters.definition && definitionOf(parameters.definition),
+      definition: inputDefinition(options, parameters, begun?.fingerprint),
     })
     : undefined;
   const data = input || followed
@@ -602,10 +619,12 @@ async function readSettings(
       readDataFlags(options);
   const scored = asked !== undefined ? options : completeScoring(options, {
     // The built-in model knows the simulator's payments only.
-    isNew: found?.origin === undefined && parameters.definition === undefined,
+    isNew: found?.origin === undefined &&
+      parameters.definition === undefined && input === undefined,
     recorded: found?.scoringFlags,
     features: parameters.features,
   });
+  await checkShadows(options, found?.scoringFlags, parameters.features);
   const { scoring, training } = await readScoringFlags(scored, {
     roles: asked,
     folder: connection.folder,

@@ -46,7 +46,8 @@ import { PaymentTable } from "../output/payment_table.ts";
 import { openProgress } from "../output/progress.ts";
 import { skippedRows } from "../output/skipped_rows.ts";
 import { checkOutput, tableFormat } from "../output/table_output.ts";
-import { counted, elapsed, writeError } from "../output/terminal.ts";
+import { elapsed, writeError } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { listenForStop } from "../signals.ts";
 import {
   openInput,

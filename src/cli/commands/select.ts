@@ -37,7 +37,8 @@ import {
   selectionChart,
   selectionSvg,
 } from "../output/selection_plot.ts";
-import { counted, writeError, writeResult } from "../output/terminal.ts";
+import { writeError, writeResult } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { decimals, textTable } from "../../base/text_table.ts";
 
 const FOLDS_MAX = 100;

@@ -10,7 +10,6 @@ import {
   type ShadowSums,
 } from "../../scoring/shadow_comparison.ts";
 import { openStoredStream } from "../../stream/stored_stream.ts";
-import { predictionRows } from "../../stream/topic_rows.ts";
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import {
   CONNECTION_FLAGS,
@@ -21,7 +20,8 @@ import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ALERT_FLAGS } from "../flags/scoring_flags.ts";
 import { BAD_ROWS_FLAGS, BadRows } from "../output/bad_rows.ts";
 import { openProgress } from "../output/progress.ts";
-import { counted, thousands, writeResult } from "../output/terminal.ts";
+import { writeResult } from "../output/terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 import { warnings } from "../output/warnings.ts";
 import { listenForStop } from "../signals.ts";
 import { maturity } from "./backtest.ts";
@@ -64,8 +64,7 @@ export const SHADOW_COMMAND: CommandDeclaration = defineCommand({
     "Reads the scores that shadow models gave (run --shadow-model), and shows " +
     "which alerts they would add and lose, how many frauds are among them, " +
     "and the area under the ROC curve of both models, by day, as far as " +
-    "labels are known. It reads the predictions that the log keeps, and " +
-    "changes nothing.",
+    "labels are known. It reads what the store holds, and changes nothing.",
   flags: [FLAGS, BAD_ROWS_FLAGS, ...CONNECTION_FLAGS],
   examples: EXAMPLES,
   run: shadow,
@@ -81,18 +80,12 @@ async function shadow(options: ShadowOptions): Promise<void> {
     report,
   );
   await using _closed = store;
-  const { log, control, parameters } = stream;
-  if (!parameters) throw new DataError("no role of the stream has run yet");
   using stop = listenForStop();
   using progress = openProgress("shadow", 0);
   const badRows = new BadRows(options.skipBadRows ?? false);
-  const startSeconds = await control?.startSeconds(undefined) ?? 0;
   const found = await compareShadows({
     payments: store.rows(stop.signal, badRows.handle),
-    predictions: predictionRows(
-      { log, parameters, startSeconds },
-      stop.signal,
-    ),
+    predictions: store.predictions().rows(stop.signal, badRows.handle),
     shape,
     width: featureRowCells(features, shape),
     threshold: options.threshold,
@@ -101,8 +94,8 @@ async function shadow(options: ShadowOptions): Promise<void> {
   });
   if (found.length === 0) {
     throw new DataError(
-      "no shadow model has scored a payment of this stream that the log still " +
-        "has; start one with './fraudstream run --shadow-model=FILE'",
+      "no shadow model has scored a payment of this stream; start one with " +
+        "'./fraudstream run --shadow-model=FILE'",
     );
   }
   writeResult(

@@ -56,7 +56,8 @@ import { warnings } from "../output/warnings.ts";
 import { textTable } from "../../base/text_table.ts";
 import { openProgress } from "../output/progress.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
-import { counted, thousands, writeResult } from "../output/terminal.ts";
+import { writeResult } from "../output/terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 
 const EXAMPLES = `
 Examples:

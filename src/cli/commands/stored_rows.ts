@@ -12,6 +12,7 @@ import {
   type StoredStream,
 } from "../../stream/stored_stream.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
+import { hasShadowScores } from "../../stream/status.ts";
 import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { storePlace } from "../flags/connection_flags.ts";
 import { writeError } from "../output/terminal.ts";
@@ -34,6 +35,16 @@ export async function requireStoredRows(
     `nothing is stored in ${storePlace(connection)} yet; run the writer ` +
       "first: './fraudstream run'",
   );
+}
+
+/** What the predictions of a stream have beyond a score: what shadow models and rules say, where it has any. */
+export async function predictionParts(
+  { log, control }: Pick<StoredStream, "log" | "control">,
+): Promise<("shadows" | "decision")[]> {
+  return [
+    ...await hasShadowScores(log) ? ["shadows"] as const : [],
+    ...control?.hasRules ? ["decision"] as const : [],
+  ];
 }
 
 /**

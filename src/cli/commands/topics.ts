@@ -22,7 +22,8 @@ import { wholeNumber } from "../flags/flag_value.ts";
 import { warnings } from "../output/warnings.ts";
 import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from "../flags/stream_flags.ts";
 import { textTable } from "../../base/text_table.ts";
-import { counted, thousands, writeResult } from "../output/terminal.ts";
+import { writeResult } from "../output/terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 
 const EXAMPLES = `
 Examples:

@@ -53,7 +53,8 @@ import {
 import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { dateRange } from "../output/evaluation_table.ts";
 import { loadPeriod, readPaymentInput } from "./labelled_payments.ts";
-import { counted, writeError } from "../output/terminal.ts";
+import { writeError } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { decimals } from "../../base/text_table.ts";
 
 /** The flags of this command alone. */

@@ -29,7 +29,8 @@ import {
   readConnection,
 } from "../flags/connection_flags.ts";
 import { oneOf, requireFlag } from "../flags/flag_value.ts";
-import { counted, writeError } from "../output/terminal.ts";
+import { writeError } from "../output/terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { verdictColumns } from "../output/verdict_table.ts";
 import { warnings } from "../output/warnings.ts";
 import { requireStoredRows } from "./stored_rows.ts";

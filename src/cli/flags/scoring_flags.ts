@@ -417,11 +417,7 @@ export async function readScoringFlags(
   if (rules !== undefined) {
     checkRules(rules, parameters);
   }
-  const shadows = options.shadowModel?.filter((path) => path !== NO_SHADOWS) ??
-    [];
-  for (const path of shadows) {
-    await modelInUse(openModel(path), parameters.features);
-  }
+  const shadows = shadowsOf(options);
   const registry = models === undefined ? undefined : {
     kind: "registry" as const,
     folder: models,
@@ -451,6 +447,28 @@ export async function readScoringFlags(
       model: options.retrainKind ?? { kind: RETRAINED_KIND, settings: {} },
     },
   };
+}
+
+/** The files of the shadow models. */
+function shadowsOf({ shadowModel = [] }: ScoringOptions): readonly string[] {
+  return shadowModel.filter((path) => path !== NO_SHADOWS);
+}
+
+/**
+ * Refuses shadow models that cannot score a stream, but not those that it has
+ * already: a run must not end because of what changes nothing. Throws
+ * ConfigError, DataError or ModelError.
+ */
+export async function checkShadows(
+  options: ScoringOptions,
+  recorded: Readonly<Record<string, string>> | undefined,
+  features: FeatureParameters,
+): Promise<void> {
+  const known = recorded?.shadowModel?.split("\n") ?? [];
+  for (const path of shadowsOf(options)) {
+    if (known.includes(resolve(path))) continue;
+    await modelInUse(openModel(path), features);
+  }
 }
 
 /** Throws ConfigError where rules or their lists do not fit a stream, DataError where they cannot be read. */

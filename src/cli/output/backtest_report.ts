@@ -3,9 +3,12 @@ import { decimals, textTable } from "../../base/text_table.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import {
+  alertsOf,
   type Backtest,
   type Compared,
   type DecidedSide,
+  findingText,
+  hasScenarios,
   precisionOf,
   recallOf,
   type RuleFinding,
@@ -13,7 +16,7 @@ import {
 } from "../../scoring/backtest.ts";
 import type { BacktestExample } from "../../scoring/backtest_store.ts";
 import type { Rule } from "../../scoring/rule_file.ts";
-import { counted, thousands } from "./terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 
 /** What amounts are made of. */
 export interface AmountContext {
@@ -44,8 +47,14 @@ export function backtestText(
     titled("By fraud scenario", scenarioTable(scenarios, money)),
     titled("By rule", ruleTable(result.rules(rules), total, money)),
     findingsText(result.findings(rules)),
-    titled("Alerts gained, the first of them", exampleTable(examples.gained)),
-    titled("Alerts lost, the first of them", exampleTable(examples.lost)),
+    titled(
+      "Alerts gained, the first of them",
+      exampleTable(examples.gained, context),
+    ),
+    titled(
+      "Alerts lost, the first of them",
+      exampleTable(examples.lost, context),
+    ),
   ];
   return parts.filter((part) => part !== "").join("\n");
 }
@@ -91,10 +100,6 @@ function totalText(total: Compared, money: Money): string {
     `${thousands(total.declinesLost)}\n`;
 }
 
-function alertsOf({ reviews, declines }: DecidedSide): number {
-  return reviews + declines;
-}
-
 function dayTable(days: ReadonlyMap<number, Compared>): string {
   const sorted = [...days].sort(([a], [b]) => a - b);
   const rows = sorted.slice(-DAYS_SHOWN).map(([day, compared]) => [
@@ -105,7 +110,9 @@ function dayTable(days: ReadonlyMap<number, Compared>): string {
   ]);
   const left = sorted.length - rows.length;
   return textTable(["day", "payments", "frauds", ...COMPARED_HEADING], rows) +
-    (left > 0 ? `and ${counted(left, "day")} before; --json has all\n` : "");
+    (left > 0
+      ? `and ${counted(left, "day")} before; --json and --out have all\n`
+      : "");
 }
 
 const COMPARED_HEADING = [
@@ -137,13 +144,14 @@ function scenarioTable(
   scenarios: ReadonlyMap<number, Compared>,
   money: Money,
 ): string {
-  // Without scenarios, all frauds have the same one.
-  if ([...scenarios.keys()].every((scenario) => scenario === 0)) return "";
+  if (!hasScenarios(scenarios)) return "";
   const rows = [...scenarios].sort(([a], [b]) => a - b)
     .map(([scenario, compared]) => [
       String(scenario),
       thousands(compared.frauds),
       money(compared.fraudUnits),
+      thousands(compared.alertsGained),
+      thousands(compared.alertsLost),
       thousands(compared.before.caught),
       thousands(compared.after.caught),
       decimals(recallOf(compared.before, compared)),
@@ -153,12 +161,14 @@ function scenarioTable(
     "scenario",
     "frauds",
     "amount",
+    "alerts gained",
+    "lost",
     "caught then",
     "now",
     "recall then",
     "now",
   ];
-  return textTable(heading, rows, [1, 2, 3, 4, 5, 6]);
+  return textTable(heading, rows, [1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
 function ruleTable(
@@ -175,6 +185,8 @@ function ruleTable(
       rule.state,
       thousands(fired),
       thousands(decided),
+      thousands(tally.alertsGained),
+      thousands(tally.alertsLost),
       thousands(frauds),
       decimals(frauds / known),
       decimals(frauds / total.frauds),
@@ -187,37 +199,31 @@ function ruleTable(
     "state",
     "fired",
     "decided",
+    "gained",
+    "lost",
     "frauds",
     "precision",
     "recall",
     "fraud amount",
   ];
-  return textTable(heading, rows, [3, 4, 5, 6, 7, 8]);
+  return textTable(heading, rows, [3, 4, 5, 6, 7, 8, 9, 10]);
 }
 
 function findingsText(findings: readonly RuleFinding[]): string {
   return findings.map((finding) => `${findingText(finding)}\n`).join("");
 }
 
-function findingText(finding: RuleFinding): string {
-  if (finding.kind === "overlap") {
-    const share = Math.floor(finding.share * 100);
-    return `rule ${finding.id}: on ${share} % of its payments ` +
-      `${finding.other} fires, too; one of the two may be enough`;
-  }
-  return finding.kind === "never"
-    ? `rule ${finding.id} never fires; check its condition, or delete it`
-    : `rule ${finding.id} fires on every payment; make it narrower`;
-}
-
-function exampleTable(examples: readonly BacktestExample[]): string {
+function exampleTable(
+  examples: readonly BacktestExample[],
+  { decimals: digits }: AmountContext,
+): string {
   if (examples.length === 0) return "";
   const rows = examples.map((one) => [
     String(one.id),
     one.datetime,
     String(one.customer),
     String(one.terminal),
-    String(one.amount),
+    one.amount.toFixed(digits),
     one.score === null ? "–" : decimals(one.score),
     one.before,
     one.after,
@@ -284,20 +290,19 @@ export function backtestObject(
         ...comparedObject(compared),
       })),
     rules: result.rules(rules).map(
-      ({ rule, fired, decided, frauds, known, fraudUnits }) => ({
+      ({ rule, known, fraudUnits, ...tally }) => ({
         id: rule.id,
         then: rule.then,
         state: rule.state,
         priority: rule.priority,
-        fired,
-        decided,
-        frauds,
-        precision: share(frauds / known),
-        recall: share(frauds / result.total.frauds),
+        ...tally,
+        precision: share(tally.frauds / known),
+        recall: share(tally.frauds / result.total.frauds),
         fraudAmount: amount(fraudUnits),
       }),
     ),
     findings: result.findings(rules),
+    withoutThreshold: result.assumed,
     examples: result.examples,
   };
 }

@@ -2,7 +2,8 @@
 import { StoreError } from "../../base/error.ts";
 import { type BadRow, badRowText } from "../../store/stored_row.ts";
 import type { FlagGroup } from "../flags/flag.ts";
-import { counted, writeError } from "./terminal.ts";
+import { writeError } from "./terminal.ts";
+import { counted } from "../../base/counted.ts";
 
 /** How many rows are named before the rest is only counted. */
 const NAMED_MAX = 5;

@@ -31,7 +31,7 @@ import {
 import { formatDate } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
-import { counted } from "./terminal.ts";
+import { counted } from "../../base/counted.ts";
 import { decimals, textTable } from "../../base/text_table.ts";
 
 /** One judged model. */

@@ -16,7 +16,8 @@ import { unlessStopped } from "../../base/unless_stopped.ts";
 import type { LatencyMeter } from "../../base/latency.ts";
 import type { Logger } from "../../base/logger.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
-import { rewriteLine, thousands } from "./terminal.ts";
+import { rewriteLine } from "./terminal.ts";
+import { thousands } from "../../base/counted.ts";
 
 const LIVE_MS = 500;
 const LOG_MS = 5000;

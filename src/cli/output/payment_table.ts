@@ -27,7 +27,6 @@ import {
   PAYMENT_CELLS,
 } from "../../payment/payment_cells.ts";
 import {
-  type PredictedDecision,
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
@@ -46,6 +45,8 @@ import {
   type TextHeap,
 } from "../../payment/text_heap.ts";
 
+import { type SideSource, sideValue } from "../../store/tables.ts";
+
 /** What a table may have beside TRANSACTION_ID; a payment's own fields are those that predictions repeat, the kept ones apart. */
 export type TablePart =
   | "payment"
@@ -54,6 +55,7 @@ export type TablePart =
   | "label"
   | "features"
   | "prediction"
+  | "shadows"
   | "decision";
 
 /** The parts that a word of --with adds. */
@@ -159,8 +161,11 @@ export class PaymentTable {
   #alert: (number | null)[] = [];
   #version: (string | null)[] = [];
   #contributions: (string | null)[] = [];
-  /** Of a table with what rules decided, a list for each of DECISION_COLUMNS. */
-  readonly #decisions: (string | number | null)[][];
+  /** What predictions have in streams with shadow models or rules, by column. */
+  readonly #extras: readonly {
+    readonly source: ExtraColumn["source"];
+    readonly values: (string | number | null)[];
+  }[];
   #length = 0;
   #capacity = 0;
 
@@ -172,7 +177,9 @@ export class PaymentTable {
     this.#fields = fieldsOf(parts, shape, keptFrom);
     this.paymentCells = this.#fields.length === 1 ? 1 : PAYMENT_CELLS;
     this.predicts = parts.includes("prediction");
-    const decides = this.predicts && parts.includes("decision");
+    const extras = EXTRA_COLUMNS.filter(({ part }) =>
+      this.predicts && parts.includes(part)
+    );
     const hasFeatures = parts.includes("features");
     const values = new Float64Array(hasFeatures ? featureCount(features) : 0);
     const layout = totalsLayout(features);
@@ -189,9 +196,9 @@ export class PaymentTable {
       })),
       ...hasFeatures ? featureColumns(features) : [],
       ...this.predicts ? predictionColumns(partlyPredicted) : [],
-      ...decides ? DECISION_COLUMNS.map(({ column }) => column) : [],
+      ...extras.map(({ column }) => column),
     ];
-    this.#decisions = decides ? DECISION_COLUMNS.map(() => []) : [];
+    this.#extras = extras.map(({ source }) => ({ source, values: [] }));
     this.#values = [
       ...this.#fields.map(valuesFor),
       ...hasFeatures
@@ -216,7 +223,7 @@ export class PaymentTable {
         this.#alert,
         this.#version,
         this.#contributions,
-        ...this.#decisions as ColumnValues[],
+        ...this.#extras.map(({ values }) => values as ColumnValues),
       );
     }
     await writer.write(values, this.#length);
@@ -274,18 +281,21 @@ export class PaymentTable {
     this.#alert[row] = page?.cells[at + PREDICTION_CELL.alert] ?? null;
     this.#version[row] = page?.versions[index] ?? null;
     this.#contributions[row] = page?.contributions[index] ?? null;
-    const decision = page?.decisions[index];
-    for (const [at, values] of this.#decisions.entries()) {
-      values[row] = decision?.[DECISION_COLUMNS[at].source] ?? null;
+    for (const { source, values } of this.#extras) {
+      values[row] = page ? sideValue(page, source, index) : null;
     }
   }
 }
 
-/** The columns of what rules decided. */
-const DECISION_COLUMNS: readonly {
-  readonly source: keyof PredictedDecision;
+/** A column that only streams with shadow models or rules have. */
+interface ExtraColumn {
+  readonly part: "shadows" | "decision";
+  readonly source: SideSource;
   readonly column: TableColumn;
-}[] = [
+}
+
+const EXTRA_COLUMNS: readonly ExtraColumn[] = [
+  ["shadowScores", "SHADOW_SCORES", "json"],
   ["decision", "DECISION", "text"],
   ["rules", "RULES", "json"],
   ["shadowRules", "SHADOW_RULES", "json"],
@@ -294,7 +304,8 @@ const DECISION_COLUMNS: readonly {
   ["listsVersion", "LISTS_VERSION", "text"],
   ["threshold", "THRESHOLD", "double"],
 ].map(([source, name, kind]) => ({
-  source: source as keyof PredictedDecision,
+  part: source === "shadowScores" ? "shadows" : "decision",
+  source: source as SideSource,
   column: { name, kind: kind as TableColumn["kind"], nullable: true },
 }));
 

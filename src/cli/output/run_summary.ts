@@ -14,7 +14,8 @@ import { FRAUDS_MIN } from "../../learning/judge/challenge.ts";
 import type { Registry } from "../../scoring/model_registry.ts";
 import { formatDate } from "../../payment/calendar.ts";
 import { LABEL_INTAKE_GROUP } from "../../stream/topics.ts";
-import { asTyped, counted, thousands } from "./terminal.ts";
+import { asTyped } from "./terminal.ts";
+import { counted, thousands } from "../../base/counted.ts";
 
 /** The data of a summary. */
 export interface RunSummary {

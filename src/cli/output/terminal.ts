@@ -36,16 +36,6 @@ export function rewriteLine(text: string): void {
   }
 }
 
-/** A whole number with commas: 1,754,155. */
-export function thousands(count: number): string {
-  return count.toLocaleString("en-US");
-}
-
-/** A number of things: '1 file', '183 files'. */
-export function counted(count: number, noun: string): string {
-  return `${thousands(count)} ${noun}${count === 1 ? "" : "s"}`;
-}
-
 /** Seconds since a time of performance.now(), for summaries: '3.2 s'. */
 export function elapsed(sinceMs: number): string {
   return `${((performance.now() - sinceMs) / 1000).toFixed(1)} s`;

@@ -19,7 +19,7 @@ const SORT_INDEXES = Object.values(SORT_COLUMNS).map((column) =>
 ).join("\n  ");
 
 /** The score of a payment that only rules have decided about, as the tables hold it. */
-export const NO_SCORE = -1;
+export const NO_SCORE: number = -1;
 
 /** What groups of alerts are made from and filtered by. */
 const GROUPED = "label, snoozed, cents, score, datetime, seq, model, assignee";

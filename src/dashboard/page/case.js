@@ -23,7 +23,7 @@ import {
 } from "./dom.js";
 import { plane, planeLegend, pointOf } from "./plane.js";
 import { addressOf, filterOf } from "./queue_filter.js";
-import { addToList } from "./rule_editor.js";
+import { addToList, removeFromList } from "./rule_editor.js";
 import { rowsOf, timeline } from "./timeline.js";
 import { decisionPanel } from "./verdict.js";
 
@@ -53,7 +53,7 @@ export function openCase(root, id, parameters) {
   /** @type {Drawing | undefined} */
   let drawing;
   let closed = false;
-  const queue = queueNav(id, filter);
+  const queue = queueNav(id, filter, () => closed);
   const said = h("p", { class: "empty", role: "status" }, "Loading the case…");
   root.append(
     h(
@@ -64,9 +64,7 @@ export function openCase(root, id, parameters) {
     ),
     said,
   );
-  const decision = decisionPanel(id, filter, () => {
-    if (!closed) queue.next();
-  });
+  const decision = decisionPanel(id, filter, queue.next);
   /** @param {Case} found */
   const fill = (found) => {
     drawing = plane(`Map around payment ${id}`);
@@ -109,8 +107,9 @@ export function openCase(root, id, parameters) {
  * Where the case is in its queue, and the ways to the cases before and after it.
  * @param {string} id
  * @param {Filter} filter
+ * @param {() => boolean} isLeft
  */
-function queueNav(id, filter) {
+function queueNav(id, filter, isLeft) {
   const position = h("span", { class: "note", role: "status" });
   const back = addressOf("#/alerts", filter);
   const previous = h("a", { class: "button quiet", hidden: true }, "Previous");
@@ -140,6 +139,7 @@ function queueNav(id, filter) {
   /** @param {HTMLAnchorElement} link */
   const follow = async (link) => {
     await look(); // The queue may have changed.
+    if (isLeft()) return; // A person who has gone elsewhere stays there.
     location.hash = link.hidden ? back : new URL(link.href).hash;
   };
   return {
@@ -186,14 +186,15 @@ function layoutOf(found, decision, drawing) {
           { class: "note" },
           windowWords(windows),
         ),
-        timeline("Card", found.ofCard, payment, windows.windowDays, 0),
-        timeline(
-          "Terminal",
-          found.ofTerminal,
-          payment,
-          windows.windowDays,
-          windows.delayDays,
-        ),
+        timeline("Card", found.ofCard, payment, {
+          days: windows.cardDays,
+          windowDays: windows.windowDays,
+          delayDays: 0,
+        }),
+        timeline("Terminal", found.ofTerminal, payment, {
+          ...windows,
+          days: windows.terminalDays,
+        }),
         rowsOf("The card's payments", found.ofCard, "terminalId", "Terminal"),
         rowsOf(
           "The terminal's payments",
@@ -217,6 +218,9 @@ function layoutOf(found, decision, drawing) {
 
 /** What the timelines show. @param {Case["windows"]} windows */
 function windowWords({ windowDays, delayDays }) {
+  if (windowDays.length === 0) {
+    return "What was known when this payment was made, as far as its features look back.";
+  }
   const days = countOf(delayDays, "day");
   const { labels } = shownShape();
   const why = labels === "payment"
@@ -298,7 +302,7 @@ function factsOf({ payment, terminal, kept }) {
     fact(
       "Model",
       payment.model ??
-        (payment.score === undefined ? "no score" : "kept for alerts only"),
+        (payment.score === undefined ? "no score" : "not stored yet"),
     ),
     payment.outcome && fact("Outcome", ...outcomeMark(payment.outcome)),
     kept.map(({ name, type, value }) => fact(name, ...keptText(type, value))),
@@ -366,27 +370,42 @@ function rulesOf({ decision, rules, shadowRules, version }) {
   );
 }
 
-/** The lists of the rules that this card or terminal can be added to, once they are known. @param {Case["payment"]} payment */
+/** The lists of the rules that this card or terminal can be added to, or removed from, once they are known. @param {Case["payment"]} payment */
 function listActions({ customer, terminal }) {
   const row = h("div", { class: "row" });
   const said = h("p", { class: "note", role: "status" });
   /** @param {string} list @param {string} kind @param {number | string} id */
-  const button = (list, kind, id) =>
-    h("button", {
+  const button = async (list, kind, id) => {
+    const q = String(id);
+    const { entries } = await ask("/api/rules/lists/entries", { list, q });
+    const entry = entries.find(({ value, hasEnded }) =>
+      !hasEnded && (typeof id === "number" ? Number(value) === id : value === q)
+    );
+    return h("button", {
       type: "button",
       class: "quiet",
-      onclick: async () => setText(said, await addToList(list, String(id))),
-    }, `Add ${kind} to ${list}…`);
-  ask("/api/rules").then(({ lists }) => {
-    row.append(...lists.flatMap(({ name, fields }) => [
+      onclick: async () => {
+        setText(
+          said,
+          await (entry ? removeFromList(list, entry) : addToList(list, q)),
+        );
+        await look();
+      },
+    }, entry ? `Remove ${kind} from ${list}…` : `Add ${kind} to ${list}…`);
+  };
+  const look = async () => {
+    const { lists } = await ask("/api/rules");
+    const buttons = lists.flatMap(({ name, fields }) => [
       ...fields.includes("CUSTOMER_ID")
         ? [button(name, "this card", customer)]
         : [],
       ...fields.includes("TERMINAL_ID")
         ? [button(name, "this terminal", terminal)]
         : [],
-    ]));
-  }).catch(() => {
+    ]);
+    row.replaceChildren(...await Promise.all(buttons));
+  };
+  look().catch(() => {
     // Without its lists the case is still whole.
   });
   return h("div", { class: "column" }, row, said);
@@ -405,7 +424,7 @@ function reasonsOf({ reasons: { raised, lowered }, payment }) {
       { class: "note" },
       payment.alert === 1
         ? "The model gave no reasons for this score."
-        : "Reasons are computed for alerts only, and this payment is none.",
+        : "Reasons are computed for alerts of the model only, and this payment is none.",
     );
   }
   /** @param {Reason} reason */

@@ -15,6 +15,7 @@ import {
   shownShape,
   svg,
 } from "./dom.js";
+import { outcomeWords, waitingChanges } from "./proposals.js";
 import { registryOf, thresholdsOf } from "./registry.js";
 import { isoDay } from "./scale.js";
 import { thresholdPart } from "./threshold.js";
@@ -47,6 +48,7 @@ export function openModel(root) {
     ],
   });
   const now = h("p", { class: "note", role: "status" }, "Loading…");
+  const waiting = waitingChanges();
   const threshold = thresholdPart();
   const inputs = h("div", { class: "column" });
   const versions = h("div", { class: "column" });
@@ -54,6 +56,7 @@ export function openModel(root) {
   root.append(
     heading("Model"),
     now,
+    waiting.element,
     h(
       "div",
       { class: "pair" },
@@ -68,17 +71,21 @@ export function openModel(root) {
   const change = (path, body, words) => async () => {
     if (!confirm(words)) return;
     try {
-      const registry = await ask(path, {}, body);
+      const { status, champion } = await ask(path, {}, body);
       setText(
         changed,
-        `${registry.champion} is the champion now; the scorer uses it within a second.`,
+        status === "changed"
+          ? `${champion} is the champion now; the scorer uses it within a second.`
+          : outcomeWords(status),
       );
+      await waiting.look();
     } catch (error) {
       setText(changed, messageOf(error));
     }
   };
   const end = every(MODEL_MS, async () => {
     const model = await ask("/api/model");
+    await waiting.look();
     showQuality(quality, model);
     showScores(scores, model);
     setText(now, stateOf(model));

@@ -1,4 +1,4 @@
-/** Changes of rules and lists: the text with its validation, a preview of the difference, what waits for a second person, and entries of lists. */
+/** Changes of rules and lists: the text with its validation, a preview of the difference, and entries of lists. */
 import { askInDialog, whoDecides } from "./dialog.js";
 import {
   ask,
@@ -10,10 +10,11 @@ import {
   setText,
   table,
 } from "./dom.js";
+import { outcomeWords } from "./proposals.js";
 
-/** @import { ChangedLines, ProposalView, RuleChangeAnswers } from "../views/rule_changes.ts" */
+/** @import { ChangeOutcome } from "../views/proposals.ts" */
+/** @import { ListEntries } from "../views/rule_changes.ts" */
 /** @import { RulesPreview } from "../views/rule_preview.ts" */
-/** @import { ChangeView } from "../views/rules.ts" */
 
 /** A text is checked when nobody has typed for so long, in milliseconds. */
 const CHECK_MS = 400;
@@ -25,19 +26,6 @@ rules:
     reason: The amount is unusually large.
     state: shadow
 `;
-
-/** What a change has come to, in words. @type {Readonly<Record<string, string>>} */
-const STATUS = {
-  changed: "Saved. Running scorers use it within a second.",
-  proposed: "Proposed. It counts when a second person approves it.",
-  unchanged: "Nothing to save: this says the same as what is in use.",
-};
-
-/** @param {ChangeView["items"][number]} item */
-export function changeWords(item) {
-  const name = item.what === "list" ? `list ${item.name}` : item.what;
-  return `${name}: ${item.before ?? "none"} → ${item.after ?? "none"}`;
-}
 
 /** The text of the rules, with its problems, a preview, and what saves it. */
 export function ruleEditor() {
@@ -138,7 +126,7 @@ export function ruleEditor() {
         ...{ source: text.value, seen, who },
       });
       if (status === "changed") await load();
-      setText(said, STATUS[status]);
+      setText(said, outcomeWords(status));
     } catch (error) {
       setText(said, messageOf(error));
     }
@@ -243,97 +231,6 @@ function signed(value) {
   return value > 0 ? `+${count(value)}` : value < 0 ? `−${count(-value)}` : "0";
 }
 
-/** The lines that a change removes and adds, with signs. @param {ChangedLines} lines */
-function linesOf({ of, removed, added }) {
-  if (removed.length + added.length === 0) return undefined;
-  return h(
-    "pre",
-    { class: "difference", tabindex: "0", "aria-label": `Changes of ${of}` },
-    removed.map((line) => h("del", {}, `- ${line}\n`)),
-    added.map((line) => h("ins", {}, `+ ${line}\n`)),
-  );
-}
-
-/** What waits for a second person. */
-export function waitingChanges() {
-  const element = h("div", {});
-  const said = h("p", { class: "note", role: "status" });
-  const body = h("div", { class: "column" });
-  let shown = "";
-  /** @param {number} number @param {"approve" | "reject"} decision */
-  const decide = async (number, decision) => {
-    try {
-      const { status } = await ask("/api/rules/proposals/decide", {}, {
-        number,
-        decision,
-      });
-      setText(said, `Change ${number} is ${status}.`);
-      await look();
-    } catch (error) {
-      setText(said, messageOf(error));
-    }
-  };
-  /** @param {ProposalView} proposal */
-  const item = ({ number, who, at, items, lines, isOutdated, isOwn }) =>
-    h(
-      "div",
-      { class: "column" },
-      h(
-        "p",
-        {},
-        `Change ${number}, proposed by `,
-        h("bdi", {}, who),
-        ` at ${at.slice(0, 16).replace("T", " ")} UTC (clock)`,
-      ),
-      h("ul", {}, items.map((one) => h("li", {}, changeWords(one)))),
-      lines.map(linesOf),
-      isOwn && h(
-        "p",
-        { class: "note" },
-        "This is your own change: another person must approve it.",
-      ),
-      isOutdated && h(
-        "p",
-        { class: "note" },
-        "Other changes have been made since. It can only be rejected.",
-      ),
-      h(
-        "div",
-        { class: "row" },
-        h("button", {
-          type: "button",
-          disabled: isOutdated || isOwn,
-          "aria-label": `Approve change ${number}`,
-          onclick: () => decide(number, "approve"),
-        }, "Approve"),
-        h("button", {
-          type: "button",
-          class: "quiet",
-          "aria-label": `${isOwn ? "Withdraw" : "Reject"} change ${number}`,
-          onclick: () => decide(number, "reject"),
-        }, isOwn ? "Withdraw" : "Reject"),
-      ),
-    );
-  const look = async () => {
-    /** @type {RuleChangeAnswers["/api/rules/proposals"]} */
-    const found = await ask("/api/rules/proposals");
-    const text = JSON.stringify(found);
-    if (text === shown) return;
-    shown = text;
-    const { proposals, requireApproval } = found;
-    const isShown = requireApproval || proposals.length > 0;
-    body.replaceChildren(
-      ...proposals.length > 0 ? proposals.map(item) : [
-        h("p", { class: "note" }, "No change waits for a second person."),
-      ],
-    );
-    element.replaceChildren(
-      ...isShown ? [panel("Changes that wait", body, said)] : [],
-    );
-  };
-  return { element, look };
-}
-
 /**
  * Asks whether to add an entry to a list, and adds it.
  * @param {string} list
@@ -365,14 +262,143 @@ export async function addToList(list, value) {
     [["ok", "Add"]],
   );
   if (answer !== "ok") return "";
+  return await changeList("/api/rules/lists/add", {
+    ...{ list, value: entry.value, expires: until.value },
+  });
+}
+
+/**
+ * Sends a change of a list; gives a sentence about what came of it.
+ * @param {"/api/rules/lists/add" | "/api/rules/lists/remove"} path
+ * @param {object} change
+ */
+async function changeList(path, change) {
   const who = await whoDecides();
   if (who === undefined) return "";
   try {
-    const { status } = await ask("/api/rules/lists/add", {}, {
-      ...{ list, value: entry.value, expires: until.value, who },
-    });
-    return STATUS[status];
+    const { status } = await ask(path, {}, { ...change, who });
+    return outcomeWords(status);
   } catch (error) {
     return messageOf(error);
   }
+}
+
+/**
+ * Asks whether to remove an entry from a list, and removes it.
+ * @param {string} list
+ * @param {ListEntries["entries"][number]} entry
+ * @returns {Promise<string>} as addToList()
+ */
+export async function removeFromList(list, { value, expires, hasEnded }) {
+  const answer = await askInDialog(
+    `Remove from ${list}`,
+    [
+      h(
+        "p",
+        {},
+        h("bdi", {}, value),
+        `, ${endWords(expires, hasEnded)}`,
+      ),
+    ],
+    [["ok", "Remove", "danger"]],
+  );
+  if (answer !== "ok") return "";
+  return await changeList("/api/rules/lists/remove", { list, value });
+}
+
+/** @param {string | undefined} expires @param {boolean} hasEnded */
+function endWords(expires, hasEnded) {
+  if (expires === undefined) return "counts for ever";
+  return `${hasEnded ? "ended" : "counts until"} ${expires.slice(0, 16)}`;
+}
+
+/** Numbers the searches of a dialog, so that a late answer does not overwrite a newer one. */
+let searches = 0;
+
+/**
+ * Shows the entries of a list, from which one can be removed.
+ * @param {string} list
+ * @returns {Promise<string>} as addToList()
+ */
+export async function showEntries(list) {
+  const search = h("input", {
+    id: "entry-search",
+    type: "search",
+    autocomplete: "off",
+    maxlength: "256",
+    // Enter would close the dialog.
+    onkeydown: (/** @type {KeyboardEvent} */ event) => {
+      if (event.key === "Enter") event.preventDefault();
+    },
+  });
+  const said = h("p", { class: "note", role: "status" }, "Loading…");
+  const body = h("tbody");
+  const frame = table(
+    `Entries of ${list}`,
+    [["Value"], ["Until, event time"], ["Change"]],
+    body,
+    "scroll tall",
+  );
+  frame.hidden = true;
+  /** @type {Map<string, ListEntries["entries"][number]>} */
+  const known = new Map();
+  /** @param {ListEntries["entries"][number]} entry */
+  const row = (entry) =>
+    h(
+      "tr",
+      {},
+      h("td", { class: "ids" }, h("bdi", {}, entry.value)),
+      h("td", {}, endWords(entry.expires, entry.hasEnded)),
+      h(
+        "td",
+        {},
+        h("button", {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Remove ${entry.value}`,
+          onclick: () => body.closest("dialog")?.close(entry.value),
+        }, "Remove…"),
+      ),
+    );
+  const look = async () => {
+    const own = ++searches;
+    try {
+      const q = search.value;
+      const found = await ask("/api/rules/lists/entries", { list, q });
+      if (own !== searches) return;
+      for (const entry of found.entries) known.set(entry.value, entry);
+      body.replaceChildren(...found.entries.map(row));
+      frame.hidden = found.entries.length === 0;
+      setText(said, entriesWords(found));
+    } catch (error) {
+      setText(said, messageOf(error));
+    }
+  };
+  search.addEventListener("input", look);
+  look();
+  const answer = await askInDialog(
+    `Entries of ${list}`,
+    [
+      h("label", { for: "entry-search" }, "Value contains"),
+      search,
+      said,
+      frame,
+    ],
+    [],
+    "Close",
+  );
+  const entry = known.get(answer);
+  return entry ? await removeFromList(list, entry) : "";
+}
+
+/** @param {ListEntries} found */
+function entriesWords({ total, found, entries }) {
+  if (total === 0) return "The list is empty.";
+  const all = total === 1 ? "1 entry" : `${count(total)} entries`;
+  const shown = entries.length < found
+    ? `, of which the shortest ${count(entries.length)} stand here`
+    : "";
+  return found === total
+    ? `${all}${shown}.`
+    : `${count(found)} of ${all}${shown}.`;
 }

@@ -16,12 +16,8 @@ import {
   table,
 } from "./dom.js";
 import { addressOf } from "./queue_filter.js";
-import {
-  addToList,
-  changeWords,
-  ruleEditor,
-  waitingChanges,
-} from "./rule_editor.js";
+import { changeWords, waitingChanges } from "./proposals.js";
+import { addToList, ruleEditor, showEntries } from "./rule_editor.js";
 
 /** @import { ChangeView, ListView, RuleResult, RulesView, RuleView } from "../views/rules.ts" */
 /** @import { Child } from "./dom.js" */
@@ -183,8 +179,8 @@ function findingsOf({ findings, decided, judgedFrom, version }) {
       h(
         "p",
         {},
-        mark("genuine", "Every rule fires, none on all payments, and none "),
-        "on more than 90 % of another's.",
+        mark("genuine", ""),
+        " Every rule fires, none on all payments, and none on more than 90 % of another's.",
       ),
     ];
   }
@@ -341,6 +337,13 @@ function listsOf(lists) {
           "aria-label": `Add an entry to ${name}`,
           onclick: async () => setText(said, await addToList(name, "")),
         }, "Add…"),
+        " ",
+        h("button", {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Entries of ${name}`,
+          onclick: async () => setText(said, await showEntries(name)),
+        }, "Entries…"),
       ),
     )
   );

@@ -12,6 +12,7 @@ import {
 } from "./dom.js";
 import { numberAxis, shareAxis } from "./frame.js";
 import { drawLines } from "./lines.js";
+import { outcomeWords } from "./proposals.js";
 
 /** @import { ModelView } from "../views/model_view.ts" */
 /** @typedef {ModelView["curve"]} Curve */
@@ -117,6 +118,7 @@ function basisOf({ days }) {
 function applyPart(slider) {
   const flag = h("code");
   const applied = h("p", { class: "note", role: "status" });
+  const said = h("p", { class: "note", role: "status" });
   const apply = h("button", {
     type: "button",
     onclick: async () => {
@@ -124,16 +126,19 @@ function applyPart(slider) {
       const from = `from a score of ${threshold.toFixed(3)} on`;
       if (!confirm(`Raise alerts ${from}?`)) return;
       try {
-        await ask("/api/model/threshold", {}, { threshold });
-        setText(applied, `Applied: alerts ${from}.`);
+        const { status } = await ask("/api/model/threshold", {}, { threshold });
+        const isApplied = status === "changed";
+        setText(said, isApplied ? "" : outcomeWords(status));
+        if (isApplied) setText(applied, `Applied: alerts ${from}.`);
       } catch (error) {
-        setText(applied, messageOf(error));
+        setText(said, messageOf(error));
       }
     },
   }, "Apply this threshold");
   return {
     elements: [
       apply,
+      said,
       applied,
       h(
         "p",

@@ -33,11 +33,11 @@ const [TOP, AXIS, MIDDLE] = [18, 68, 43];
  * @param {string} name
  * @param {readonly PastPayment[]} payments
  * @param {CasePayment} self
- * @param {readonly number[]} windowDays
- * @param {number} delayDays
+ * @param {{ days: number, windowDays: readonly number[], delayDays: number }} span how far back it reaches, and the windows to shade
  */
-export function timeline(name, payments, self, windowDays, delayDays) {
-  const longest = Math.max(...windowDays) + delayDays;
+export function timeline(name, payments, self, span) {
+  const { windowDays, delayDays } = span;
+  const longest = Math.max(1, Math.ceil(span.days));
   const from = self.time - longest * DAY;
   /** @param {number} time */
   const x = (time) =>

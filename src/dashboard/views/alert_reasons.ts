@@ -13,9 +13,15 @@ import type { Page } from "./page_view.ts";
 /** What is usual for the inputs of a model, by its version; undefined where its file does not say. */
 export type UsualOf = (version: string) => UsualValues | undefined;
 
-/** Says why an alert has its score; nothing before its payment is known. */
+/** What the reasons of a score are made of. */
+type Explained = Pick<IndexedAlert, "cents" | "contributions" | "model"> & {
+  /** The payment's features in the order of their names; undefined before it is known. */
+  readonly features: ArrayLike<number> | undefined;
+};
+
+/** Says why a payment has its score; nothing before it is known, or where nothing says what moved the score. */
 export function alertReasons(
-  { cents, features, contributions, model }: IndexedAlert,
+  { cents, features, contributions, model }: Explained,
   { parameters: { features: parameters }, usualOf, currency, index }: Pick<
     Page,
     "parameters" | "usualOf" | "currency" | "index"

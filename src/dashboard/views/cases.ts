@@ -10,7 +10,7 @@ import {
   longestWindowSeconds,
 } from "../../features/parameters.ts";
 import { DataError } from "../../base/error.ts";
-import type { StoredCase, StoredPayment } from "../../store/look_up.ts";
+import type { LookUp, StoredCase, StoredPayment } from "../../store/look_up.ts";
 import {
   CASE_KINDS,
   type CaseEvent,
@@ -20,6 +20,8 @@ import { formatDatetime, parseDatetime } from "../../payment/calendar.ts";
 import type { Reasons } from "../../learning/explain/reasons.ts";
 import { inOrder, standingOf } from "../../stream/case_events.ts";
 import { DAY_SECONDS, type TransactionId } from "../../payment/payment.ts";
+import { PREDICTION_CELL } from "../../payment/prediction.ts";
+import { amountUnits } from "../../payment/validation.ts";
 import type { KeptKind } from "../../payment/payment_shape.ts";
 import { shapeOfStream } from "../../stream/stream_definition.ts";
 import caseJs from "../page/case.js" with { type: "text" };
@@ -32,7 +34,11 @@ import {
 } from "../index/alert_filter.ts";
 import type { IndexedAlert } from "../index/alert_queries.ts";
 import { alertReasons } from "./alert_reasons.ts";
-import { decisionOf, type DecisionView } from "./decision_view.ts";
+import {
+  decisionOf,
+  type DecisionView,
+  storedDecision,
+} from "./decision_view.ts";
 import {
   type NewCaseStep,
   readLabelOf,
@@ -63,7 +69,7 @@ const TIMELINE_MAX = 500;
 
 /** The payment of a case. */
 export interface CasePayment extends ShownPayment {
-  /** Version of the model, of an alert. */
+  /** Version of the model that scored it; undefined before its prediction is stored, unless it is an alert. */
   readonly model?: string;
   /** What is known of how it has turned out; only where labels arrive later. */
   readonly outcome?: Outcome;
@@ -87,7 +93,7 @@ export interface Case {
   readonly kept: readonly KeptValue[];
   /** What moved the score; empty where that was not computed. */
   readonly reasons: Reasons;
-  /** What rules decided about it; undefined where none fired and it is no alert. */
+  /** What rules decided about it; undefined where none were asked, or before that is stored. */
   readonly decision?: DecisionView;
   /** Whether it waits, and how it was decided. */
   readonly state: CaseState;
@@ -101,8 +107,13 @@ export interface Case {
   readonly ofCard: readonly PastPayment[];
   /** The terminal's payments in its longest window and the delay, newest first. */
   readonly ofTerminal: readonly PastPayment[];
-  /** Days of the windows, and until a label is known. */
-  readonly windows: Pick<FeatureParameters, "windowDays" | "delayDays">;
+  /** Days of the handbook's windows, and until a label is known. */
+  readonly windows: Pick<FeatureParameters, "windowDays" | "delayDays"> & {
+    /** Days before the payment that `ofCard` covers: as far as a feature looks back. */
+    readonly cardDays: number;
+    /** The same of `ofTerminal`. */
+    readonly terminalDays: number;
+  };
   /** Where the card is; undefined before the page has seen it. */
   readonly card: CasePlace | undefined;
   /** Where the terminal is; undefined before the page has seen it. */
@@ -233,9 +244,13 @@ async function readCase(
   const { state, control, index } = page;
   const { kept } = shapeOfStream(page.parameters);
   const { features } = page.parameters;
-  const stored = await askStore(page, (store) => store.payment(id));
   const alert = index.queries.alert(id);
-  const own = ownPayment(page, id, stored, alert, truth);
+  const [stored, predicted] = await askStore(page, (store) =>
+    Promise.all([
+      store.payment(id),
+      alert || !control.isScored ? undefined : predictionOf(store, id),
+    ]));
+  const own = ownPayment(page, id, { stored, alert, predicted, truth });
   const { time } = own;
   const longest = longestWindowSeconds(features);
   const delay = features.delayDays * DAY_SECONDS;
@@ -262,7 +277,7 @@ async function readCase(
   const card = state.customers.get(own.customer);
   const terminal = state.terminals.get(own.terminal);
   const radius = radiusOf(control);
-  const decision = decisionOf(page, alert ?? { id });
+  const decision = decisionOf(page, alert ?? { id }) ?? predicted?.decision;
   return {
     payment: own,
     ...decision && { decision },
@@ -275,11 +290,24 @@ async function readCase(
     kept: stored
       ? kept.map((field, i) => ({ ...field, value: stored.kept[i] }))
       : [],
-    reasons: alert ? alertReasons(alert, page) : { raised: [], lowered: [] },
+    reasons: alertReasons(
+      alert ?? {
+        cents: amountUnits(own.amount, index.queries.scale),
+        features: stored?.features,
+        contributions: predicted?.contributions ?? {},
+        model: own.model ?? "",
+      },
+      page,
+    ),
     ...standingOfCase(page, id),
     ofCard: past(ofCard),
     ofTerminal: past(ofTerminal),
-    windows: { windowDays: features.windowDays, delayDays: features.delayDays },
+    windows: {
+      windowDays: features.windowDays,
+      delayDays: features.delayDays,
+      cardDays: Math.max(longest, declared) / DAY_SECONDS,
+      terminalDays: Math.max(longest + delay, declared) / DAY_SECONDS,
+    },
     card: casePlace(card),
     terminal: casePlace(
       terminal,
@@ -306,13 +334,45 @@ function casePlace(
   };
 }
 
+/** What is stored of a prediction. */
+interface KnownPrediction {
+  readonly score?: number;
+  readonly alert: 0 | 1;
+  readonly model: string;
+  readonly contributions: Readonly<Record<string, number>>;
+  readonly decision: DecisionView | undefined;
+}
+
+async function predictionOf(
+  store: LookUp,
+  id: TransactionId,
+): Promise<KnownPrediction | undefined> {
+  const rows = await store.prediction(id);
+  if (!rows) return undefined;
+  const [contributions, decided] = [rows.contributions[0], rows.decisions[0]];
+  const score = rows.cells[PREDICTION_CELL.score];
+  return {
+    ...!Number.isNaN(score) && { score },
+    alert: rows.cells[PREDICTION_CELL.alert] === 1 ? 1 : 0,
+    model: rows.versions[0],
+    contributions: contributions === null ? {} : JSON.parse(contributions),
+    decision: decided === null ? undefined : storedDecision(decided),
+  };
+}
+
+/** What is known of a payment, besides the live state. */
+interface KnownPayment {
+  readonly stored: StoredCase | undefined;
+  readonly alert?: IndexedAlert | undefined;
+  readonly predicted?: KnownPrediction | undefined;
+  readonly truth?: boolean;
+}
+
 /** The payment of a case, from the store, or else from the live state or the index. */
 function ownPayment(
   page: Page,
   id: TransactionId,
-  stored: StoredCase | undefined,
-  alert: IndexedAlert | undefined,
-  truth: boolean,
+  { stored, alert, predicted, truth = false }: KnownPayment,
 ): CasePayment {
   const live = page.state.payment(id);
   const { hasLabels } = shapeOfStream(page.parameters);
@@ -321,6 +381,12 @@ function ownPayment(
       ...alert.score !== undefined && { score: alert.score },
       alert: 1 as const,
       model: alert.model,
+    }
+    : predicted
+    ? {
+      ...predicted.score !== undefined && { score: predicted.score },
+      alert: predicted.alert,
+      model: predicted.model,
     }
     : live?.score === undefined
     ? {}
@@ -491,7 +557,7 @@ async function timestampOf(page: Page, id: TransactionId): Promise<number> {
   const alert = page.index.queries.alert(id);
   if (alert) return alert.datetimeSeconds * 1000;
   const stored = await askStore(page, (store) => store.payment(id));
-  const { datetime } = ownPayment(page, id, stored, undefined, false);
+  const { datetime } = ownPayment(page, id, { stored });
   return (parseDatetime(datetime) ?? 0) * 1000;
 }
 

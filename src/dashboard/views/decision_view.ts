@@ -1,5 +1,6 @@
 /** What rules decided about a payment, as the queue and a case show it. */
 import type { TransactionId } from "../../payment/payment.ts";
+import type { PredictedDecision } from "../../payment/prediction.ts";
 import type { DecidedOutcome } from "../index/rule_sums.ts";
 import type { Page } from "./page_view.ts";
 
@@ -34,8 +35,24 @@ export function decisionOf(
   return decided && viewOf(decided);
 }
 
+/** What a stored prediction says that rules decided. */
+export function storedDecision(decided: PredictedDecision): DecisionView {
+  const list = (text: string | null): string[] =>
+    text === null ? [] : JSON.parse(text);
+  return viewOf({
+    decision: decided.decision,
+    version: decided.rulesVersion,
+    rules: list(decided.rules),
+    reasons: list(decided.reasons),
+    shadowRules: list(decided.shadowRules),
+  });
+}
+
 function viewOf(
-  { decision, version, rules, reasons, shadowRules }: DecidedOutcome,
+  { decision, version, rules, reasons, shadowRules }: Omit<
+    DecidedOutcome,
+    "alert"
+  >,
 ): DecisionView {
   return {
     decision,

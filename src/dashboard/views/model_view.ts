@@ -3,24 +3,22 @@
  * has read, those that the trainer has stored, and the registry, in which a
  * version can be promoted or the last promotion be taken back.
  */
-import {
-  changeRegistry,
-  chosen,
-  readRegistry,
-  type Registry,
-  rolledBack,
-} from "../../scoring/model_registry.ts";
+import { readRegistry, type Registry } from "../../scoring/model_registry.ts";
 import { isWeekly } from "../../learning/judge/monitoring.ts";
 import type { ModelMetric } from "../../store/tables.ts";
 import { labelDays } from "../../stream/control.ts";
 import { SINK_TOPIC } from "../../stream/topics.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import { DataError } from "../../base/error.ts";
 import modelJs from "../page/model.js" with { type: "text" };
 import registryJs from "../page/registry.js" with { type: "text" };
 import thresholdJs from "../page/threshold.js" with { type: "text" };
 import { SUM } from "../index/day_sums.ts";
 import { BODY, type Page, type PageView, shared, turns } from "./page_view.ts";
+import {
+  changeModel,
+  type ChangeOutcome,
+  changeThreshold,
+} from "./proposals.ts";
 import {
   mainVersion,
   type StreamEvent,
@@ -103,15 +101,17 @@ export interface DriftView {
 export interface ModelAnswers {
   /** How the models do. */
   readonly "/api/model": ModelView;
-  /** The threshold that was applied. */
-  readonly "/api/model/threshold": {
-    /** 0 to 1. */
+  /** Sets the threshold, 0 to 1. */
+  readonly "/api/model/threshold": ChangeOutcome & {
     readonly threshold: number;
   };
-  /** The registry with another champion. */
-  readonly "/api/model/promote": Registry;
-  /** The registry with the champion before. */
-  readonly "/api/model/roll-back": Registry;
+  /** Makes another version the champion. */
+  readonly "/api/model/promote": ChangeOutcome & {
+    /** The champion now. */
+    readonly champion: string | null;
+  };
+  /** Makes the champion before the champion again. */
+  readonly "/api/model/roll-back": ModelAnswers["/api/model/promote"];
 }
 
 /** The view "Model". */
@@ -123,13 +123,8 @@ export const model: PageView = {
   },
   tab: { name: "model", title: "Model" },
   serve(router, page) {
-    const { state, models, control } = page;
     const { get, post } = router<ModelAnswers>();
     const inTurn = turns();
-    const folder = () => {
-      if (models !== undefined) return models;
-      throw new DataError("the scorer has no registry of models to change");
-    };
     const events = streamEvents(page);
     const view = shared(async () => {
       const metrics = await page.metrics();
@@ -138,37 +133,23 @@ export const model: PageView = {
     get("/api/model", view);
     post("/api/model/threshold", async (asked) => {
       const body = await asked.body();
-      if (page.requireApproval) {
-        throw new DataError(
-          "this page requires a second person for what decides about " +
-            "payments, and a threshold cannot be approved here; nothing was " +
-            "changed",
-        );
-      }
       const threshold = BODY.number(body.threshold, "threshold");
       BODY.check(
         threshold >= 0 && threshold <= 1,
         "the threshold must be a number from 0 to 1",
       );
-      await inTurn(() =>
-        control.applyThreshold(
-          threshold,
-          state.timeSeconds,
-          new Date(),
-          "the page",
-        )
+      const { status } = await inTurn(() =>
+        changeThreshold(page, threshold, asked.who ?? "the page")
       );
-      return { threshold };
+      return { status, threshold };
     });
     post("/api/model/promote", async (asked) => {
       const version = BODY.string((await asked.body()).version, "version");
-      return await inTurn(() => {
-        return changeRegistry(folder(), (before) => chosen(before, version));
-      });
+      return await inTurn(() => changeModel(page, asked.who, version));
     });
     post("/api/model/roll-back", async (asked) => {
       await asked.body();
-      return await inTurn(() => changeRegistry(folder(), rolledBack));
+      return await inTurn(() => changeModel(page, asked.who));
     });
   },
 };

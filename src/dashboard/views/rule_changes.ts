@@ -1,8 +1,7 @@
 /**
  * Changes of rules and lists in the view "Rules": validation with the messages
  * that a file would get, a preview on the newest payments, and changes, which
- * are records of the control topic. Where the page requires approval, a change
- * is a proposal until a second person approves it.
+ * are records of the control topic.
  */
 import { ConfigError, DataError } from "../../base/error.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
@@ -18,22 +17,18 @@ import {
   type ValueList,
 } from "../../scoring/list_file.ts";
 import { readRules } from "../../scoring/rule_file.ts";
-import {
-  type ChangedItem,
-  changedItems,
-  type DecisionState,
-} from "../../stream/decision_changes.ts";
+import type { DecisionState } from "../../stream/decision_changes.ts";
 import { shapeOfStream } from "../../stream/stream_definition.ts";
 import ruleEditorJs from "../page/rule_editor.js" with { type: "text" };
 import { whoOf } from "./case_writer.ts";
 import {
   BODY,
-  ConflictError,
   type Page,
   type PageView,
   type Question,
   turns,
 } from "./page_view.ts";
+import { changeDecisions, type ChangeOutcome, outdated } from "./proposals.ts";
 import { previewRules, type RulesPreview } from "./rule_preview.ts";
 
 /** The list that a text names and the stream does not have yet. */
@@ -49,39 +44,25 @@ export interface RulesProblem {
   readonly column?: number;
 }
 
-/** What has become of a change. */
-export interface ChangeOutcome {
-  /** Whether it decides, waits for a second person, or was none. */
-  readonly status: "changed" | "proposed" | "unchanged";
+/** Entries of a list, as far as they are asked for. */
+export interface ListEntries {
+  /** All entries of the list. */
+  readonly total: number;
+  /** Those that contain the text that was asked for. */
+  readonly found: number;
+  /** The first of these, the shortest values first. */
+  readonly entries: readonly {
+    /** The value. */
+    readonly value: string;
+    /** Event time from which on it no longer counts, as TX_DATETIME is written; undefined for ever. */
+    readonly expires?: string;
+    /** Whether the stream has passed that time. */
+    readonly hasEnded: boolean;
+  }[];
 }
 
-/** What a change takes out of a text or a list, and what it puts in. */
-export interface ChangedLines {
-  /** "rules", or the name of a list. */
-  readonly of: string;
-  /** Lines of the rules, or entries of the list, that go. */
-  readonly removed: readonly string[];
-  /** Those that come. */
-  readonly added: readonly string[];
-}
-
-/** A change that waits for a second person. */
-export interface ProposalView {
-  /** Its number, from 1. */
-  readonly number: number;
-  /** Who proposed it. */
-  readonly who: string;
-  /** Clock time, ISO 8601. */
-  readonly at: string;
-  /** What it changes. */
-  readonly items: readonly ChangedItem[];
-  /** The lines and entries that it changes. */
-  readonly lines: readonly ChangedLines[];
-  /** Whether other changes have been made since: it can only be rejected. */
-  readonly isOutdated: boolean;
-  /** Whether the person who asks has proposed it, and can only withdraw it. */
-  readonly isOwn: boolean;
-}
+/** Entries of an answer. */
+const ENTRIES_MAX = 100;
 
 /** The answers of these routes, by path. */
 export interface RuleChangeAnswers {
@@ -94,26 +75,18 @@ export interface RuleChangeAnswers {
     /** Whether a change needs a second person. */
     readonly requireApproval: boolean;
   };
-  /** Changes that wait for a second person, oldest first. */
-  readonly "/api/rules/proposals": {
-    /** The proposals. */
-    readonly proposals: readonly ProposalView[];
-    /** Whether a change needs a second person. */
-    readonly requireApproval: boolean;
-  };
   /** What is wrong with a text; empty if it could be used. */
   readonly "/api/rules/check": { readonly problem?: RulesProblem };
   /** What a text would decide about the newest payments. */
   readonly "/api/rules/preview": RulesPreview;
   /** Uses a text of rules. */
   readonly "/api/rules/save": ChangeOutcome;
+  /** The entries of a list. */
+  readonly "/api/rules/lists/entries": ListEntries;
   /** Adds an entry to a list. */
   readonly "/api/rules/lists/add": ChangeOutcome;
-  /** Approves or rejects a proposal. */
-  readonly "/api/rules/proposals/decide": {
-    /** What has become of it. */
-    readonly status: "approved" | "rejected";
-  };
+  /** Removes an entry from a list. */
+  readonly "/api/rules/lists/remove": ChangeOutcome;
 }
 
 /** Changes of rules and lists. */
@@ -130,9 +103,8 @@ export const ruleChanges: PageView = {
       const source = version === null ? "" : await control.content(version);
       return { version, source: source ?? "", requireApproval };
     });
-    get("/api/rules/proposals", async ({ who }) => {
-      await control.refresh();
-      return { proposals: await pendingOf(page, who), requireApproval };
+    get("/api/rules/lists/entries", async (asked) => {
+      return await editor.entries(asked.query());
     });
     post("/api/rules/check", async (asked) => {
       const { source } = await asked.body();
@@ -152,9 +124,9 @@ export const ruleChanges: PageView = {
       const body = await asked.body();
       return await inTurn(() => editor.addEntry(asked, body));
     });
-    post("/api/rules/proposals/decide", async (asked) => {
+    post("/api/rules/lists/remove", async (asked) => {
       const body = await asked.body();
-      return await inTurn(() => decideProposal(page, asked, body));
+      return await inTurn(() => editor.removeEntry(asked, body));
     });
   },
 };
@@ -228,32 +200,86 @@ class RuleEditor {
     return await this.#change(base, setting, who);
   }
 
+  /** Entries of a list that contain a text. */
+  async entries(
+    { list, q = "" }: Readonly<Record<string, string>>,
+  ): Promise<ListEntries> {
+    const { control, index, parameters } = this.#page;
+    const { setting } = await this.#listNamed(list ?? "");
+    const entries = [...setting.lists.get(list)?.entries ?? []];
+    const found = entries.filter(([value]) => value.includes(q.trim()))
+      .sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
+    const begun = control.begun ?? parameters.startSeconds ?? 0;
+    const now = begun + index.timeSeconds;
+    return {
+      total: entries.length,
+      found: found.length,
+      entries: found.slice(0, ENTRIES_MAX).map(([value, until]) => ({
+        value,
+        ...until !== Infinity && { expires: formatDatetime(until) },
+        hasEnded: until <= now,
+      })),
+    };
+  }
+
   /** Adds an entry to a list that the rules name, or gives it another end. */
   async addEntry(
     asked: Question,
     body: Readonly<Record<string, unknown>>,
   ): Promise<ChangeOutcome> {
-    const { control } = this.#page;
-    const name = BODY.string(body.list, "list");
     const value = BODY.string(body.value, "value");
     const expires = BODY.string(body.expires ?? "", "expires");
-    const who = whoOf(asked, body);
+    return await this.#changeList(asked, body, (entries) => {
+      const quoted = [value, expires].map((text) =>
+        `"${text.replaceAll('"', '""')}"`
+      );
+      const row = `value,expires\n${quoted.join(",")}\n`;
+      for (const [entry, until] of readList(row, "the entry").entries) {
+        entries.set(entry, until);
+      }
+    });
+  }
+
+  /** Removes an entry from a list that the rules name. */
+  async removeEntry(
+    asked: Question,
+    body: Readonly<Record<string, unknown>>,
+  ): Promise<ChangeOutcome> {
+    const value = BODY.string(body.value, "value");
+    return await this.#changeList(asked, body, (entries) => {
+      if (entries.delete(value)) return;
+      throw new DataError(
+        `the list has no entry ${value.slice(0, 64)}; perhaps another person ` +
+          "has removed it",
+      );
+    });
+  }
+
+  /** What decides now, with a list that the rules name. Throws DataError if they name no such list. */
+  async #listNamed(
+    name: string,
+  ): Promise<{ base: DecisionState; setting: DecisionSetting }> {
+    const { control } = this.#page;
     await control.refresh();
     const base = control.decisionState;
     if (base.rules === null || !Object.hasOwn(base.lists, name)) {
       throw new DataError(`the rules have no list ${name.slice(0, 64)}`);
     }
-    const setting = await decisionSetting(control, base);
+    return { base, setting: await decisionSetting(control, base) };
+  }
+
+  /** Changes the entries of a list. */
+  async #changeList(
+    asked: Question,
+    body: Readonly<Record<string, unknown>>,
+    edit: (entries: Map<string, number>) => void,
+  ): Promise<ChangeOutcome> {
+    const name = BODY.string(body.list, "list");
+    const who = whoOf(asked, body);
+    const { base, setting } = await this.#listNamed(name);
     try {
-      const quoted = [value, expires].map((text) =>
-        `"${text.replaceAll('"', '""')}"`
-      );
-      const { entries } = readList(
-        `value,expires\n${quoted.join(",")}\n`,
-        "the entry",
-      );
       const all = new Map(setting.lists.get(name)?.entries);
-      for (const [entry, until] of entries) all.set(entry, until);
+      edit(all);
       const list = listOfContent(JSON.stringify(
         [...all].map(([entry, until]) =>
           until === Infinity ? entry : [entry, until]
@@ -268,55 +294,26 @@ class RuleEditor {
     }
   }
 
-  /** Records a change of what decided when it began, or proposes it. */
+  /** Makes a change of what decided when it began, or proposes it. */
   async #change(
     base: DecisionState,
     { rules, lists }: DecisionSetting,
     who: string,
   ): Promise<ChangeOutcome> {
-    const { control, requireApproval } = this.#page;
     const versions = Object.fromEntries(
       [...lists].map(([name, { version }]) => [name, version]),
     );
-    const state = { ...base, rules: rules.version, lists: versions };
-    if (changedItems(base, state).length === 0) return { status: "unchanged" };
-    const contents = new Map([
-      [rules.version, rules.source],
-      ...[...lists.values()].map(({ version, content }) =>
-        [version, content] as const
-      ),
-    ]);
-    if (requireApproval) {
-      await control.propose({ who, base, state, contents });
-      return { status: "proposed" };
-    }
-    await control.recordChange(fromTo(base, state), { who, contents });
-    return { status: "changed" };
+    return await changeDecisions(this.#page, {
+      ...{ who, base },
+      state: { ...base, rules: rules.version, lists: versions },
+      contents: new Map([
+        [rules.version, rules.source],
+        ...[...lists.values()].map(({ version, content }) =>
+          [version, content] as const
+        ),
+      ]),
+    });
   }
-}
-
-/** A change from one state of rules and lists to another, which is refused where others have come meanwhile; a threshold stays. */
-function fromTo(
-  base: DecisionState,
-  next: DecisionState,
-): (state: DecisionState) => DecisionState {
-  return (state) => {
-    const to = { ...next, threshold: state.threshold };
-    if (changedItems(state, to).length === 0) return state;
-    if (
-      changedItems({ ...base, threshold: state.threshold }, state).length > 0
-    ) {
-      throw outdated();
-    }
-    return to;
-  };
-}
-
-function outdated(): ConflictError {
-  return new ConflictError(
-    "the rules or lists have been changed meanwhile; load them again, and " +
-      "make your change once more",
-  );
 }
 
 /** What a file would be refused for is wrong in a request, too. */
@@ -324,120 +321,4 @@ function asDataError(error: unknown): unknown {
   return error instanceof ConfigError
     ? new DataError(error.message, { cause: error })
     : error;
-}
-
-/** The changes that wait, as a person sees them. */
-async function pendingOf(
-  { control }: Page,
-  asker: string | undefined,
-): Promise<ProposalView[]> {
-  const now = control.decisionState;
-  const pending = control.proposals.filter(({ status }) =>
-    status === "pending"
-  );
-  return await Promise.all(
-    pending.map(async ({ number, who, at, base, state }) => {
-      const items = changedItems(base, state);
-      return {
-        ...{ number, who, at, items },
-        lines: await Promise.all(items.map((item) => linesOf(control, item))),
-        isOutdated:
-          changedItems({ ...base, threshold: now.threshold }, now).length > 0,
-        isOwn: who === asker,
-      };
-    }),
-  );
-}
-
-/** The lines of rules, or the entries of a list, that a change removes and adds. */
-async function linesOf(
-  control: Page["control"],
-  item: ChangedItem,
-): Promise<ChangedLines> {
-  const content = async (version: string | number | null) =>
-    typeof version === "string" ? await control.content(version) ?? "" : "";
-  const [before, after] = [
-    await content(item.before),
-    await content(item.after),
-  ];
-  if (item.what !== "list") {
-    return { of: item.what, ...changedLines(before, after) };
-  }
-  const entries = (text: string): string[] =>
-    text === "" ? [] : (JSON.parse(text) as unknown[]).map(entryWords);
-  const [was, is] = [new Set(entries(before)), new Set(entries(after))];
-  return {
-    of: item.name,
-    removed: [...was].filter((entry) => !is.has(entry)).slice(0, LINES_MAX),
-    added: [...is].filter((entry) => !was.has(entry)).slice(0, LINES_MAX),
-  };
-}
-
-/** Lines, or entries, of an answer on each side. */
-const LINES_MAX = 2000;
-
-function entryWords(entry: unknown): string {
-  if (!Array.isArray(entry)) return String(entry);
-  return `${entry[0]} until ${formatDatetime(Number(entry[1]))}`;
-}
-
-/** The lines between what two texts have in common at the beginning and at the end. */
-function changedLines(
-  before: string,
-  after: string,
-): Pick<ChangedLines, "removed" | "added"> {
-  const [was, is] = [before.split("\n"), after.split("\n")];
-  const shortest = Math.min(was.length, is.length);
-  let first = 0;
-  while (first < shortest && was[first] === is[first]) first++;
-  let last = 0;
-  while (
-    last < shortest - first && was.at(-1 - last) === is.at(-1 - last)
-  ) last++;
-  return {
-    removed: was.slice(first, was.length - last).slice(0, LINES_MAX),
-    added: is.slice(first, is.length - last).slice(0, LINES_MAX),
-  };
-}
-
-/** Approves a proposal of another person, or rejects one. */
-async function decideProposal(
-  { control }: Page,
-  asked: Question,
-  body: Readonly<Record<string, unknown>>,
-): Promise<RuleChangeAnswers["/api/rules/proposals/decide"]> {
-  const number = BODY.whole(body.number, "number");
-  const approve =
-    BODY.oneOf(body.decision, ["approve", "reject"], "decision") ===
-      "approve";
-  await control.refresh();
-  const proposal = control.proposals.find((one) => one.number === number);
-  if (proposal?.status !== "pending") {
-    throw new ConflictError(`there is no change ${number} that waits`);
-  }
-  const by = asked.who;
-  if (by === undefined) {
-    throw new DataError(
-      "a change is approved or rejected with a token that has a name",
-    );
-  }
-  if (!approve) {
-    await control.reject(number, by);
-    return { status: "rejected" };
-  }
-  if (by === proposal.who) {
-    throw new DataError(
-      "a second person must approve your change; you can withdraw it",
-    );
-  }
-  const isDecided = () =>
-    control.proposals.find((one) => one.number === number)?.status !==
-      "pending";
-  await control.recordChange(fromTo(proposal.base, proposal.state), {
-    who: `${proposal.who}, approved by ${by}`,
-    settled: isDecided,
-    records: (records) =>
-      records.putProposal({ ...proposal, status: "approved", by }),
-  });
-  return { status: "approved" };
 }

@@ -9,6 +9,7 @@ import { map, type MapAnswers } from "./map.ts";
 import { model, type ModelAnswers } from "./model_view.ts";
 import { now, type NowAnswers } from "./now.ts";
 import type { PageView } from "./page_view.ts";
+import { type ProposalAnswers, proposals } from "./proposals.ts";
 import { type RuleChangeAnswers, ruleChanges } from "./rule_changes.ts";
 import { rules, type RulesAnswers } from "./rules.ts";
 import { system, type SystemAnswers } from "./system.ts";
@@ -21,6 +22,7 @@ export const VIEWS: readonly PageView[] = [
   map,
   rules,
   ruleChanges,
+  proposals,
   model,
   system,
   deadLetters,
@@ -34,6 +36,7 @@ export type Answers =
   & MapAnswers
   & RulesAnswers
   & RuleChangeAnswers
+  & ProposalAnswers
   & ModelAnswers
   & SystemAnswers
   & DeadLetterAnswers;

@@ -7,6 +7,7 @@
 import type { StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
 import { rest } from "../../base/clock.ts";
+import { counted } from "../../base/counted.ts";
 import { ConfigError, LogError } from "../../base/error.ts";
 import {
   encodeBatch,
@@ -126,7 +127,8 @@ export class EmbeddedLog implements Log {
       if (!spec) continue;
       if (found.partitions !== spec.partitions) {
         throw new ConfigError(
-          `topic ${spec.name} has ${found.partitions} partitions, not ` +
+          `topic ${spec.name} has ` +
+            `${counted(found.partitions, "partition")}, not ` +
             `${spec.partitions}: give --partitions=${found.partitions} or ` +
             `choose another --data folder`,
         );

@@ -3,6 +3,7 @@
  * stream in event time needs, reading anywhere, commits, and transactions.
  */
 import { type Clock, rest } from "../../base/clock.ts";
+import { counted } from "../../base/counted.ts";
 import { ConfigError, LogError } from "../../base/error.ts";
 import type { KafkaCluster, Lane } from "./kafka_cluster.ts";
 import { consume } from "./kafka_consumer.ts";
@@ -104,8 +105,8 @@ export class KafkaLog implements Log {
       const count = counts.get(name) ?? partitions;
       if (count === partitions) continue;
       throw new ConfigError(
-        `topic ${name} has ${count} partitions, but this stream was created ` +
-          `with ${partitions}: keys are in other partitions than their ` +
+        `topic ${name} has ${counted(count, "partition")}, but this stream ` +
+          `was created with ${partitions}: keys are in other partitions than their ` +
           `windows, so it cannot continue; create a new stream with another ` +
           `--topic-prefix`,
       );
@@ -130,14 +131,14 @@ export class KafkaLog implements Log {
     const counts = await this.#cluster.retry(() => this.#partitions(specs));
     const found = specs.filter(({ name }) => counts.has(name));
     for (const spec of found) {
-      const count = counts.get(spec.name);
+      const count = counts.get(spec.name) ?? spec.partitions;
       if (count === spec.partitions) continue;
       // If all existing topics have this number, the stream may have it too.
       const alike = found.every(({ name, partitions }) =>
         counts.get(name) === (partitions === 1 ? 1 : count)
       );
       throw new ConfigError(
-        `topic ${spec.name} has ${count} partitions, not ` +
+        `topic ${spec.name} has ${counted(count, "partition")}, not ` +
           `${spec.partitions}: ` +
           (alike ? `give --partitions=${count} or ` : "") +
           `choose another --topic-prefix`,

@@ -5,6 +5,7 @@
  */
 import { StoreError } from "../../base/error.ts";
 import { INT_MAX, type TransactionId } from "../../payment/payment.ts";
+import type { PredictionRows } from "../../payment/prediction.ts";
 import { dayOf } from "../cell_rows.ts";
 import {
   caseOf,
@@ -13,6 +14,7 @@ import {
   type StoredPayment,
   type TimeRange,
 } from "../look_up.ts";
+import type { PredictionStore } from "../predictions.ts";
 import {
   checkedObjectOf,
   objectValues,
@@ -35,16 +37,26 @@ export class CassandraLookUp implements LookUp {
   readonly #session: CassandraSession;
   readonly #payments: PaymentTable;
   readonly #verdicts: ObjectTable<Verdict>;
+  readonly #predictions: Pick<PredictionStore, "find">;
   #made = false;
 
   /** Uses a keyspace that has these tables, or will have them. */
-  constructor(session: CassandraSession, { payments, verdicts }: {
+  constructor(session: CassandraSession, { payments, verdicts, predictions }: {
     readonly payments: PaymentTable;
     readonly verdicts: ObjectTable<Verdict>;
+    readonly predictions: Pick<PredictionStore, "find">;
   }) {
     this.#session = session;
     this.#payments = payments;
     this.#verdicts = verdicts;
+    this.#predictions = predictions;
+  }
+
+  /** See LookUp. */
+  prediction(
+    transactionId: TransactionId,
+  ): Promise<PredictionRows | undefined> {
+    return this.#predictions.find(transactionId);
   }
 
   /** See LookUp. */

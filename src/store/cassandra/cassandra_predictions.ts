@@ -11,6 +11,7 @@ import {
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../../payment/prediction.ts";
+import { NO_TEXT } from "../../payment/text_heap.ts";
 import { ColumnValues, textCellsOf } from "../cell_rows.ts";
 import type { StreamPosition } from "../positions.ts";
 import type { PredictionStatus, PredictionStore } from "../predictions.ts";
@@ -27,16 +28,17 @@ import type { CellTable, ModelMetric } from "../tables.ts";
 import { CassandraTable } from "./cassandra_table.ts";
 import { idMaxOf, type OtherTables } from "./cassandra_schema.ts";
 import type { CassandraSession } from "./cassandra_session.ts";
-import { rowWrites, type Write } from "./cassandra_writes.ts";
+import { rowWrites, usedColumns, type Write } from "./cassandra_writes.ts";
 
 /** Explanations fetched concurrently. */
 const FETCHES = 64;
 
-/** After a prediction's cells while rows are sorted: the indexes of its version and of its decision, and whether it has contributions. */
+/** After a prediction's cells while rows are sorted: the indexes of its version and of its decision, whether it has contributions, and its shadow scores as a text. */
 const VERSION_CELL = PREDICTION_CELLS;
 const DECISION_CELL = PREDICTION_CELLS + 1;
 const EXPLAINED_CELL = PREDICTION_CELLS + 2;
-const SPOOLED_CELLS = PREDICTION_CELLS + 3;
+const SHADOWS_CELL = PREDICTION_CELLS + 3;
+const SPOOLED_CELLS = PREDICTION_CELLS + 4;
 
 /** Different values by number: there are few beside many rows. */
 class Interned<T> {
@@ -54,21 +56,30 @@ class Interned<T> {
   }
 }
 
+function* valuesOf(
+  table: CellTable,
+  rows: PredictionRows,
+): Generator<(number | string | null)[]> {
+  const columns = new ColumnValues(table, table.columns);
+  for (let row = 0; row < rows.count; row++) {
+    const values: (number | string | null)[] = [];
+    columns.fill(values, 0, rows, row);
+    yield values;
+  }
+}
+
 /** The predictions of one keyspace. */
 export class CassandraPredictions extends CassandraTable
   implements PredictionStore {
   readonly #session: CassandraSession;
   readonly #tables: OtherTables;
   readonly #table: CellTable;
-  readonly #columns: ColumnValues;
   readonly #place: string;
   /** See StoredTable. */
   readonly idMax: number;
   #made: Promise<void> | undefined;
-  /** Whether rules have decided about a prediction that was written. */
-  #decides = false;
-  /** Place of the first column of what rules decide. */
-  readonly #firstDecision: number;
+  /** Columns that rows are written with; see usedColumns(). */
+  #used = 0;
 
   /** Uses the tables of a keyspace as they are, or will be. */
   constructor(session: CassandraSession, tables: OtherTables) {
@@ -76,11 +87,8 @@ export class CassandraPredictions extends CassandraTable
     this.#session = session;
     this.#tables = tables;
     this.#table = tables.predictions;
-    this.#columns = new ColumnValues(this.#table, this.#table.columns);
     this.#place = `${session.keyspace}.${this.#table.name}`;
     this.idMax = idMaxOf([this.#table]);
-    this.#firstDecision = this.#table.columns
-      .findIndex(({ name }) => name === "decision");
   }
 
   /** See RowTable. */
@@ -92,23 +100,14 @@ export class CassandraPredictions extends CassandraTable
     if (rows.count > 0) {
       await this.#ensure();
       const { keyspace } = this.#session;
-      const { decisions, count } = rows;
-      // From the first decision on, a row without one replaces one with it.
-      this.#decides ||= decisions.slice(0, count).some((one) => one !== null);
-      const optional = this.#decides ? Infinity : this.#firstDecision;
-      const values = this.#valuesOf(rows);
-      const writes = rowWrites(keyspace, this.#table, values, optional);
+      // From the first value on, a row without one replaces one with it.
+      this.#used = Math.max(this.#used, usedColumns(this.#table, rows));
+      const columns = this.#table.columns.slice(0, this.#used);
+      const table = { ...this.#table, columns };
+      const writes = rowWrites(keyspace, table, valuesOf(table, rows));
       await this.#session.send(writes, signal);
     }
     await this.savePositions(positions, signal);
-  }
-
-  *#valuesOf(rows: PredictionRows): Generator<(number | string | null)[]> {
-    for (let row = 0; row < rows.count; row++) {
-      const values: (number | string | null)[] = [];
-      this.#columns.fill(values, 0, rows, row);
-      yield values;
-    }
   }
 
   /** See StoredTable. */
@@ -118,6 +117,23 @@ export class CassandraPredictions extends CassandraTable
       "WHERE transaction_id = ?";
     const id = this.#id(transactionId);
     return (await this.#session.all(cql, [id])).length > 0;
+  }
+
+  /** See PredictionStore. */
+  async find(
+    transactionId: TransactionId,
+  ): Promise<PredictionRows | undefined> {
+    await this.#ensure();
+    const isNumber = typeof transactionId === "number";
+    if (isNumber && transactionId > this.idMax) return undefined;
+    const cql = `SELECT * FROM ${this.#place} WHERE transaction_id = ?`;
+    const [row] = await this.#session.all(cql, [this.#id(transactionId)]);
+    if (!row) return undefined;
+    const found = emptyPredictions(1);
+    const reader = new StoredRowReader(this.#place, this.#table);
+    const bad = reader.read(row, found, found.count++);
+    if (bad) refuseBadRow(bad);
+    return found;
   }
 
   /** See StoredTable. */
@@ -147,7 +163,10 @@ export class CassandraPredictions extends CassandraTable
     const versions = new Interned<string>();
     const decisions = new Interned<PredictedDecision | null>();
     const textCells = textCellsOf(this.#table);
-    await using spool = new RowSpool({ width: SPOOLED_CELLS, textCells });
+    await using spool = new RowSpool({
+      width: SPOOLED_CELLS,
+      textCells: [...textCells, SHADOWS_CELL],
+    });
     const interned = { versions, decisions };
     for await (const page of this.#scan(interned, onBadRow, signal)) {
       await spool.add(page);
@@ -165,6 +184,7 @@ export class CassandraPredictions extends CassandraTable
         );
         page.versions[row] = versions.values[cells[at + VERSION_CELL]];
         page.decisions[row] = decisions.values[cells[at + DECISION_CELL]];
+        page.shadowScores[row] = texts?.text(cells[at + SHADOWS_CELL]) ?? null;
         if (cells[at + EXPLAINED_CELL] === 1) explained.push(row);
       }
       page.count = count;
@@ -202,6 +222,10 @@ export class CassandraPredictions extends CassandraTable
         cells[at + VERSION_CELL] = versions.indexOf(one.versions[0]);
         cells[at + DECISION_CELL] = decisions.indexOf(one.decisions[0]);
         cells[at + EXPLAINED_CELL] = one.contributions[0] === null ? 0 : 1;
+        const shadows = one.shadowScores[0];
+        cells[at + SHADOWS_CELL] = shadows === null
+          ? NO_TEXT
+          : texts.addText(shadows);
         return true;
       },
     }, signal);

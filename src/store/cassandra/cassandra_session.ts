@@ -19,7 +19,10 @@ import { Outage, type OutageReport } from "../../base/outage.ts";
 import type { StoreRows } from "../store.ts";
 import type { StoredRow } from "../stored_row.ts";
 import { nameInStatement, type Table } from "../tables.ts";
-import { giveUpStrayConnections } from "./cassandra_connection.ts";
+import {
+  giveUpStrayConnections,
+  refreshOneAtATime,
+} from "./cassandra_connection.ts";
 import {
   connectError,
   isTimeout,
@@ -39,6 +42,7 @@ import { InFlight } from "./in_flight.ts";
 import { overRing } from "./token_ranges.ts";
 
 giveUpStrayConnections();
+refreshOneAtATime();
 
 /** Concurrent requests; more gained nothing (docs/PERFORMANCE.md). */
 const IN_FLIGHT = 256;
@@ -56,6 +60,9 @@ const MISSES_MAX = 24;
 const WRITE_TIMEOUT_MS = 5000;
 const READ_TIMEOUT_MS = 20_000;
 const SCHEMA_TIMEOUT_MS = 60_000;
+/** Cassandra waits up to a minute for compactions of a table before it empties it. */
+const TRUNCATE_TIMEOUT_MS = 90_000;
+const TRUNCATES_MAX = 5;
 
 /** How long reads wait for a cluster that does not answer; writes wait forever. */
 const READ_PATIENCE_MS = 60_000;
@@ -149,10 +156,22 @@ export class CassandraSession implements AsyncDisposable {
     );
   }
 
-  /** Removes all rows of a table. */
+  /** Removes all rows of a table. Cassandra leaves them, and says nothing, where it could not stop a compaction of the table. */
   async truncate({ name }: Table): Promise<void> {
-    const cql = `TRUNCATE ${this.keyspace}.${name}`;
-    await this.#patiently(() => this.#client.execute(cql, [], SCHEMA_OPTIONS));
+    const table = `${this.keyspace}.${name}`;
+    const options = { ...SCHEMA_OPTIONS, readTimeout: TRUNCATE_TIMEOUT_MS };
+    for (let left = TRUNCATES_MAX; left > 0; left--) {
+      await this.#patiently(
+        () => this.#client.execute(`TRUNCATE ${table}`, [], options),
+        { doing: "emptying" },
+      );
+      const { rows } = await this.read(`SELECT * FROM ${table} LIMIT 1`);
+      if (rows.length === 0) return;
+    }
+    throw new StoreError(
+      `Cassandra, emptying keyspace ${this.keyspace}: the rows of ${name} ` +
+        "stay; wait until its compactions end and try again",
+    );
   }
 
   /** Reads a page. */

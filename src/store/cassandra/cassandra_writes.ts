@@ -11,7 +11,7 @@ import {
 } from "../../payment/payment_shape.ts";
 import { dayOf } from "../cell_rows.ts";
 import type { StoreRows } from "../store.ts";
-import type { PaymentTable, Table } from "../tables.ts";
+import type { PaymentTable, Table, TableRows } from "../tables.ts";
 import { RowEncoder } from "./cassandra_row.ts";
 import { insertCql, type PaymentTables } from "./cassandra_schema.ts";
 
@@ -50,25 +50,34 @@ export function driverValues(
 
 /**
  * Requests of one row each, for tables that are written rarely: all columns of
- * a table, in their order. Those from column `optional` on are left out of a
- * row that has none of them, since each null would be a tombstone.
+ * a table, in their order.
  */
 export function* rowWrites(
   keyspace: string,
   table: Table,
   rows: Iterable<readonly (number | string | null)[]>,
-  optional: number = Infinity,
 ): Generator<Write> {
   const cql = insertCql(keyspace, table);
-  const columns = table.columns.slice(0, optional);
-  const short = insertCql(keyspace, { ...table, columns });
   for (const row of rows) {
-    const values = driverValues(table, row);
-    const isShort = values.slice(optional).every((value) => value === null);
-    yield isShort
-      ? { cql: short, rows: [{ values: values.slice(0, optional) }], release }
-      : { cql, rows: [{ values }], release };
+    yield { cql, rows: [{ values: driverValues(table, row) }], release };
   }
+}
+
+/**
+ * How many columns of predictions these rows need: those of shadow scores and
+ * decisions, which come last, have no value in most streams, and each null
+ * would be a tombstone.
+ */
+export function usedColumns(
+  { columns }: Pick<Table, "columns">,
+  { decisions = [], shadowScores = [], count }: TableRows,
+): number {
+  const isGiven = (one: unknown) => one !== null;
+  if (decisions.slice(0, count).some(isGiven)) return columns.length;
+  const last = shadowScores.slice(0, count).some(isGiven)
+    ? "shadowScores"
+    : "contributions";
+  return columns.findIndex(({ source }) => source === last) + 1;
 }
 
 /** Of rows that are in no pool. */

@@ -23,6 +23,8 @@ import {
 } from "../tables.ts";
 import { type Verdict } from "../../payment/label_json.ts";
 import type { TransactionId } from "../../payment/payment.ts";
+import type { PredictionRows } from "../../payment/prediction.ts";
+import { EmbeddedPredictions } from "./embedded_predictions.ts";
 import { createTableSql, INDEX_SQL } from "./embedded_schema.ts";
 import { ObjectWriter, select, type StoreFile } from "./embedded_table.ts";
 
@@ -30,6 +32,7 @@ import { ObjectWriter, select, type StoreFile } from "./embedded_table.ts";
 export class EmbeddedLookUp implements LookUp {
   readonly #file: StoreFile;
   readonly #rows: StoredRowReader;
+  readonly #predictions: EmbeddedPredictions;
   readonly #verdicts: ObjectTable<Verdict>;
   readonly #verdictSql: string;
   readonly #made = new Set<string>();
@@ -37,10 +40,18 @@ export class EmbeddedLookUp implements LookUp {
   /** Uses an open store with this table of payments. */
   constructor(file: StoreFile, table: PaymentTable) {
     this.#file = file;
+    this.#predictions = new EmbeddedPredictions(file, table.shape);
     this.#verdicts = verdictTable(table.shape);
     this.#verdictSql = createTableSql(this.#verdicts);
     const place = `${file.path}, table ${table.name}`;
     this.#rows = new StoredRowReader(place, table);
+  }
+
+  /** See LookUp. */
+  prediction(
+    transactionId: TransactionId,
+  ): Promise<PredictionRows | undefined> {
+    return this.#predictions.find(transactionId);
   }
 
   /** See LookUp. */

@@ -3,6 +3,7 @@
  * creates the tables; a stream that is not scored has none.
  */
 import { StoreError } from "../../base/error.ts";
+import type { TransactionId } from "../../payment/payment.ts";
 import {
   emptyPredictions,
   type PredictionRows,
@@ -10,8 +11,17 @@ import {
 import type { PaymentShape } from "../../payment/payment_shape.ts";
 import type { PredictionStatus, PredictionStore } from "../predictions.ts";
 import { CHECK_PROBLEM } from "../row_check.ts";
-import { checkedObjectOf } from "../stored_row.ts";
-import { METRICS, type ModelMetric, predictionTable } from "../tables.ts";
+import {
+  checkedObjectOf,
+  refuseBadRow,
+  StoredRowReader,
+} from "../stored_row.ts";
+import {
+  type CellTable,
+  METRICS,
+  type ModelMetric,
+  predictionTable,
+} from "../tables.ts";
 import { createTableSql } from "./embedded_schema.ts";
 import {
   EmbeddedTable,
@@ -24,6 +34,7 @@ import {
 export class EmbeddedPredictions extends EmbeddedTable<PredictionRows>
   implements PredictionStore {
   readonly #file: StoreFile;
+  readonly #table: CellTable;
 
   /** Uses the file of an open store of payments of a shape. */
   constructor(file: StoreFile, shape: PaymentShape) {
@@ -35,6 +46,24 @@ export class EmbeddedPredictions extends EmbeddedTable<PredictionRows>
       room: emptyPredictions,
     });
     this.#file = file;
+    this.#table = table;
+  }
+
+  /** See PredictionStore. */
+  async find(
+    transactionId: TransactionId,
+  ): Promise<PredictionRows | undefined> {
+    if (!await this.isThere()) return undefined;
+    const { sqlite, path } = this.#file;
+    const { name } = this.#table;
+    const sql = `SELECT * FROM ${name} WHERE transaction_id = ?`;
+    const [row] = await select(sqlite, sql, transactionId);
+    if (!row) return undefined;
+    const found = emptyPredictions(1);
+    const reader = new StoredRowReader(`${path}, table ${name}`, this.#table);
+    const bad = reader.read(row, found, found.count++);
+    if (bad) refuseBadRow(bad);
+    return found;
   }
 
   /** See PredictionStore. */

@@ -1,11 +1,22 @@
 import assert from "node:assert/strict";
 import type {
   ChangeOutcome,
+  ProposalAnswers,
+} from "../../../src/dashboard/views/proposals.ts";
+import type {
+  ListEntries,
   RuleChangeAnswers,
 } from "../../../src/dashboard/views/rule_changes.ts";
 import type { RulesPreview } from "../../../src/dashboard/views/rule_preview.ts";
 import type { RulesView } from "../../../src/dashboard/views/rules.ts";
+import {
+  changeRegistry,
+  readRegistry,
+  type RegistryEntry,
+  withEntry,
+} from "../../../src/scoring/model_registry.ts";
 import { parametersOf } from "../../roles/pipeline.ts";
+import { temporaryFolder } from "../../temporary_folder.ts";
 import {
   openPage,
   type PageFixture,
@@ -41,6 +52,27 @@ async function post<Answer>(
     headers: headers ? { ...JSON_BODY, ...headers } : await page.fromPage(),
   });
   return [answer.status, await answer.json()];
+}
+
+/** Decides about proposals of a page. */
+function decidingIn(page: PageFixture) {
+  return (
+    number: number,
+    decision: "approve" | "reject",
+    headers: Record<string, string>,
+  ) =>
+    post<ProposalAnswers["/api/proposals/decide"]>(
+      page,
+      "/api/proposals/decide",
+      { number, decision },
+      headers,
+    );
+}
+
+/** The changes that wait, as Ben sees them. */
+async function waitingIn(page: PageFixture) {
+  type Answer = ProposalAnswers["/api/proposals"];
+  return (await get<Answer>(page, "/api/proposals", BEN)).proposals;
 }
 
 async function get<Answer>(
@@ -151,7 +183,9 @@ Deno.test("a preview shows what a text would have decided about the newest payme
 });
 
 Deno.test("where approval is required, a change counts only when a second person approves it", async () => {
-  await using page = await openPage(TOKENS, false, parametersOf(2), true);
+  await using page = await openPage(TOKENS, false, parametersOf(2), {
+    requireApproval: true,
+  });
   const { control } = page.folder.context;
   const save = (source: string, seen: string | null) =>
     post<ChangeOutcome>(
@@ -161,26 +195,12 @@ Deno.test("where approval is required, a change counts only when a second person
       { source, seen, who: "ben" },
       ANNA,
     );
-  const decide = (
-    number: number,
-    decision: string,
-    headers: Record<string, string>,
-  ) =>
-    post<RuleChangeAnswers["/api/rules/proposals/decide"]>(
-      page,
-      "/api/rules/proposals/decide",
-      { number, decision },
-      headers,
-    );
+  const decide = decidingIn(page);
   assert.deepEqual(await save(RULES, null), [201, { status: "proposed" }]);
   assert.equal(control.decisionState.rules, null);
-  const waiting = await get<RuleChangeAnswers["/api/rules/proposals"]>(
-    page,
-    "/api/rules/proposals",
-    BEN,
-  );
+  const waiting = await waitingIn(page);
   assert.deepEqual(
-    waiting.proposals.map(({ number, who, isOutdated }) => [
+    waiting.map(({ number, who, isOutdated }) => [
       number,
       who,
       isOutdated,
@@ -188,12 +208,12 @@ Deno.test("where approval is required, a change counts only when a second person
     [[1, "anna", false]],
   );
   // Who approves reads what is proposed.
-  assert.deepEqual(waiting.proposals[0].lines[0], {
+  assert.deepEqual(waiting[0].lines[0], {
     of: "rules",
     removed: [],
     added: RULES.split("\n").slice(0, -1),
   });
-  assert.equal(waiting.proposals[0].isOwn, false);
+  assert.equal(waiting[0].isOwn, false);
   const [own, { error }] = await decide(1, "approve", ANNA);
   assert.equal(own, 422, `${error}`);
   assert.equal(control.decisionState.rules, null);
@@ -213,11 +233,164 @@ Deno.test("where approval is required, a change counts only when a second person
     201,
     { status: "rejected" },
   ]);
-  const [threshold] = await post(page, "/api/model/threshold", {
-    threshold: 1,
-  }, BEN);
-  assert.equal(threshold, 422);
   assert.equal(control.decisionChanges.length, 1);
+});
+
+Deno.test("an entry is found in its list and removed, with a second person where approval is required", async () => {
+  await using page = await openPage(TOKENS, false, parametersOf(2), {
+    requireApproval: true,
+  });
+  const { control } = page.folder.context;
+  const decide = decidingIn(page);
+  await post(page, "/api/rules/save", { source: RULES, seen: null }, ANNA);
+  await decide(1, "approve", BEN);
+  const change = (what: string, body: Record<string, unknown>) =>
+    post<ChangeOutcome>(
+      page,
+      `/api/rules/lists/${what}`,
+      { list: "blocked", ...body },
+      ANNA,
+    );
+  const entries = (q: string) =>
+    get<ListEntries>(
+      page,
+      `/api/rules/lists/entries?list=blocked&q=${q}`,
+      ANNA,
+    );
+  let number = 1;
+  const approve = () => decide(++number, "approve", BEN);
+  for (
+    const [value, expires] of [
+      ["13", ""],
+      ["3", ""],
+      ["33", "2017-01-01"],
+      ["4", "2018-05-01"],
+    ]
+  ) {
+    await change("add", { value, expires });
+    await approve();
+  }
+  const threes = [
+    { value: "3", hasEnded: false },
+    { value: "13", hasEnded: false },
+    { value: "33", expires: "2017-01-01 00:00:00", hasEnded: true },
+  ];
+  assert.deepEqual(await entries("3"), { total: 4, found: 3, entries: threes });
+  assert.deepEqual(await change("remove", { value: "3" }), [
+    201,
+    { status: "proposed" },
+  ]);
+  assert.equal((await entries("")).total, 4);
+  const [{ items, lines }] = await waitingIn(page);
+  assert.deepEqual(items.map(({ what }) => what), ["list"]);
+  assert.deepEqual(lines, [{ of: "blocked", removed: ["3"], added: [] }]);
+  assert.equal((await approve())[0], 201);
+  assert.deepEqual(
+    (await entries("")).entries.map(({ value }) => value),
+    ["4", "13", "33"],
+  );
+  const [gone, { error }] = await change("remove", { value: "3" });
+  assert.equal(gone, 422);
+  assert.match(`${error}`, /no entry 3/);
+  const [none] = await change("remove", { list: "none", value: "3" });
+  assert.equal(none, 422);
+  assert.equal(
+    control.decisionChanges.at(-1)?.who,
+    "anna, approved by ben",
+  );
+});
+
+Deno.test("where approval is required, so does a threshold", async () => {
+  await using page = await openPage(TOKENS, false, parametersOf(2), {
+    requireApproval: true,
+  });
+  const { control } = page.folder.context;
+  const decide = decidingIn(page);
+  const apply = (threshold: number) =>
+    post(page, "/api/model/threshold", { threshold }, ANNA);
+  const proposed = { status: "proposed", threshold: 0.7 };
+  assert.deepEqual(await apply(0.7), [201, proposed]);
+  assert.equal(control.alertThreshold, undefined);
+  await post(page, "/api/rules/save", { source: RULES, seen: null }, ANNA);
+  await apply(0.8);
+  const waiting = await waitingIn(page);
+  assert.deepEqual(waiting[0].items, [
+    { what: "threshold", before: null, after: 0.7 },
+  ]);
+  assert.equal((await decide(1, "approve", ANNA))[0], 422);
+  // Rules that change meanwhile are another matter than the threshold.
+  assert.equal((await decide(2, "approve", BEN))[0], 201);
+  assert.equal((await decide(1, "approve", BEN))[0], 201);
+  assert.equal(control.alertThreshold, 0.7);
+  assert.equal(control.decisionState.threshold, 0.7);
+  assert.notEqual(control.decisionState.rules, null);
+  assert.deepEqual(
+    control.decisionChanges.map(({ who, items }) => [who, items[0].what]),
+    [
+      ["anna, approved by ben", "rules"],
+      ["anna, approved by ben", "threshold"],
+    ],
+  );
+  // The other threshold was proposed in place of none.
+  assert.deepEqual((await waitingIn(page)).map((one) => one.isOutdated), [
+    true,
+  ]);
+  assert.equal((await decide(3, "approve", BEN))[0], 409);
+  assert.deepEqual(await apply(0.7), [
+    201,
+    { ...proposed, status: "unchanged" },
+  ]);
+});
+
+Deno.test("where approval is required, so does another champion", async () => {
+  await using folder = temporaryFolder();
+  const models = folder.path;
+  const entry = (version: string, champion: string): RegistryEntry => {
+    return { day: 1, action: "promoted", version, champion, reason: "a test" };
+  };
+  for (const version of ["aa", "bb"]) {
+    await changeRegistry(models, (all) => {
+      return withEntry(all, entry(version, version));
+    });
+  }
+  await changeRegistry(models, (all) => withEntry(all, entry("cc", "bb")));
+  await using page = await openPage(TOKENS, false, parametersOf(2), {
+    ...{ models, requireApproval: true },
+  });
+  const decide = decidingIn(page);
+  const champion = () => readRegistry(models).champion;
+  const promote = (version: string) =>
+    post(page, "/api/model/promote", { version }, ANNA);
+  const proposed = { status: "proposed", champion: "bb" };
+  assert.deepEqual(await promote("cc"), [201, proposed]);
+  assert.deepEqual(await post(page, "/api/model/roll-back", {}, ANNA), [
+    201,
+    proposed,
+  ]);
+  assert.equal((await promote("dd"))[0], 422);
+  assert.equal(champion(), "bb");
+  assert.deepEqual(
+    (await waitingIn(page)).map(({ items }) => items),
+    [
+      [{ what: "model", before: "bb", after: "cc" }],
+      [{ what: "model", before: "bb", after: "aa" }],
+    ],
+  );
+  assert.equal((await decide(1, "approve", ANNA))[0], 422);
+  assert.deepEqual(await decide(1, "approve", BEN), [
+    201,
+    { status: "approved" },
+  ]);
+  assert.equal(champion(), "cc");
+  assert.equal(
+    readRegistry(models).history.at(-1)?.reason,
+    "chosen by anna, approved by ben",
+  );
+  assert.equal((await waitingIn(page))[0].isOutdated, true);
+  assert.equal((await decide(2, "approve", BEN))[0], 409);
+  assert.equal((await decide(2, "reject", ANNA))[0], 201);
+  assert.deepEqual(await waitingIn(page), []);
+  assert.equal(champion(), "cc");
 });
 
 Deno.test("nobody changes rules without a session's key or from another site", async () => {
@@ -226,7 +399,8 @@ Deno.test("nobody changes rules without a session's key or from another site", a
   const paths = [
     "/api/rules/save",
     "/api/rules/lists/add",
-    "/api/rules/proposals/decide",
+    "/api/rules/lists/remove",
+    "/api/proposals/decide",
   ];
   const body = { source: RULES, seen: null, who: "ada" };
   for (const path of paths) {

@@ -2,6 +2,12 @@ import assert from "node:assert/strict";
 import type { Case } from "../../../src/dashboard/views/cases.ts";
 import type { Queue } from "../../../src/dashboard/views/alerts.ts";
 import type { RulesView } from "../../../src/dashboard/views/rules.ts";
+import {
+  emptyPredictions,
+  PREDICTION_CELL,
+  PREDICTION_CELLS,
+  type PredictionRows,
+} from "../../../src/payment/prediction.ts";
 import { decisionBy } from "../../../src/scoring/decision_rules.ts";
 import { readList } from "../../../src/scoring/list_file.ts";
 import { readRules, type Rule } from "../../../src/scoring/rule_file.ts";
@@ -253,10 +259,14 @@ Deno.test("a case and the queue say what rules decided and why, with a score or 
     ...{ ...base, id: 3, score: 0.8, shadow: [], decision: "review" },
     fired: [],
   };
-  const all = [scoreless, approved, alone];
+  const passed: Decided = {
+    ...{ ...base, id: 4, score: 0.1, shadow: [], decision: "approve" },
+    fired: [],
+  };
+  const all = [scoreless, approved, alone, passed];
   await page.publish(all.map(paymentOf));
   await page.predict(all.map(predictionOf));
-  await page.until(() => page.index.known().scored === 3);
+  await page.until(() => page.index.known().scored === 4);
   const { alerts } = await answerOf<Queue>(page, "/api/alerts");
   // An approved alert of the model does not wait for anybody.
   assert.deepEqual(alerts.map(({ id, score }) => [id, score]), [
@@ -285,7 +295,46 @@ Deno.test("a case and the queue say what rules decided and why, with a score or 
     ...{ decision: "approve", version: FILE.version, shadowRules: [] },
     rules: [{ id: "trusted", reason: "Trusted." }],
   });
+  // What the store has says the rest of payments that are not in the queue.
+  await page.folder.context.control.declareScored();
+  await page.folder.store.predictions().write(stored([approved, passed]));
+  const { reasons: why, payment: known } = await answerOf<Case>(
+    page,
+    "/api/cases/2",
+  );
+  assert.equal(known.model, "0123456789ab");
+  assert.deepEqual(why.raised.map(({ feature }) => feature), ["TX_AMOUNT"]);
+  const case4 = await answerOf<Case>(page, "/api/cases/4");
+  assert.deepEqual(case4.decision, {
+    ...{ decision: "approve", version: FILE.version },
+    ...{ rules: [], shadowRules: [] },
+  });
+  assert.equal(case4.payment.score, 0.1);
 });
+
+/** Predictions as the store takes them. */
+function stored(all: readonly Decided[]): PredictionRows {
+  const rows = emptyPredictions(all.length);
+  for (const [i, decided] of all.entries()) {
+    const { id, score, decision, fired } = decided;
+    const at = i * PREDICTION_CELLS;
+    rows.cells[at + PREDICTION_CELL.id] = id;
+    rows.cells[at + PREDICTION_CELL.score] = score ?? NaN;
+    rows.cells[at + PREDICTION_CELL.alert] = isAlert(score) ? 1 : 0;
+    rows.versions[i] = "0123456789ab";
+    rows.contributions[i] = isAlert(score) ? '{"TX_AMOUNT":1.5}' : null;
+    rows.decisions[i] = {
+      decision,
+      rules: fired.length > 0
+        ? JSON.stringify(fired.map(({ id }) => id))
+        : null,
+      ...{ shadowRules: null, reasons: null, threshold: 0.5 },
+      ...{ rulesVersion: FILE.version, listsVersion: LIST.version },
+    };
+  }
+  rows.count = all.length;
+  return rows;
+}
 
 Deno.test("a stream without rules says so, and its queue has the model's alerts", async () => {
   await using page = await openPage();

@@ -299,7 +299,8 @@ function aggregate(
 ): ResolvedAggregate {
   return {
     ...{ column: 0, kind: "count", of: "payments", by: ["CUSTOMER_ID"] },
-    ...{ overSeconds: HOUR, delaySeconds: 0, where: undefined },
+    ...{ overSeconds: HOUR, delaySeconds: 0, labelDelaySeconds: 0 },
+    where: undefined,
     ...{ includeSelf: true, scale: 100 },
     ...changed,
   };

@@ -6,10 +6,14 @@ import {
   tablesOf,
 } from "../../../src/store/cassandra/cassandra_schema.ts";
 import {
-  rowWrites,
+  usedColumns,
   WritePlanner,
 } from "../../../src/store/cassandra/cassandra_writes.ts";
 import type { Payment } from "../../../src/payment/payment.ts";
+import {
+  emptyPredictions,
+  type PredictionRows,
+} from "../../../src/payment/prediction.ts";
 import { cellsOf, oneRow } from "../store_contract.ts";
 
 const DAY = 86_400;
@@ -52,24 +56,22 @@ Deno.test("each payment is one request, each partition of a query table one more
   assert.deepEqual(of("frauds_by_day", writes), []);
 });
 
-Deno.test("a row without decisions is written without their columns, which would be tombstones", () => {
+Deno.test("rows without shadow scores and decisions are written without their columns, which would be tombstones", () => {
   const { predictions } = otherTables();
-  const { columns } = predictions;
-  const optional = columns.findIndex(({ name }) => name === "decision");
-  const row = columns.map((_, at): number | string | null =>
-    at < optional ? at : null
-  );
-  const decided = row.with(optional, "review");
-  const [short, long] = [
-    ...rowWrites("shop", predictions, [row, decided], optional),
-  ];
-  assert.doesNotMatch(short.cql, /decision|threshold/);
-  assert.equal(short.rows[0].values.length, optional);
-  assert.match(long.cql, /decision.*threshold/s);
-  assert.equal(long.rows[0].values.length, columns.length);
-  const [whole] = [...rowWrites("shop", predictions, [row])];
-  assert.equal(whole.cql, long.cql);
-  assert.equal(whole.rows[0].values.length, columns.length);
+  const names = predictions.columns.map(({ name }) => name);
+  const last = (rows: PredictionRows) =>
+    names[usedColumns(predictions, rows) - 1];
+  const rows = { ...emptyPredictions(3), count: 2 };
+  // What lies behind the rows is from others.
+  rows.shadowScores[2] = '{"a":0.5}';
+  assert.equal(last(rows), "contributions");
+  rows.shadowScores[1] = '{"a":0.5}';
+  assert.equal(last(rows), "shadow_scores");
+  rows.decisions[0] = {
+    ...{ decision: "approve", rulesVersion: "a", listsVersion: null },
+    ...{ rules: null, shadowRules: null, reasons: null, threshold: null },
+  };
+  assert.equal(last(rows), names.at(-1));
 });
 
 Deno.test("cards and periods never share a partition by accident", () => {

@@ -29,7 +29,7 @@ const VERSION_2: readonly (readonly [Table, string])[] = [
     "tx_amount REAL NOT NULL, tx_time_seconds INTEGER NOT NULL, " +
     "score REAL, alert INTEGER NOT NULL, " +
     "model_version TEXT NOT NULL, contributions TEXT, " +
-    "decision TEXT, rules TEXT, shadow_rules TEXT, reasons TEXT, " +
+    "shadow_scores TEXT, decision TEXT, rules TEXT, shadow_rules TEXT, reasons TEXT, " +
     "rules_version TEXT, lists_version TEXT, threshold REAL, " +
     "row_check INTEGER ) STRICT;",
   ],

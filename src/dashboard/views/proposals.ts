@@ -1,0 +1,401 @@
+/**
+ * Changes of what decides about payments: rules, lists, the threshold of
+ * alerts and the champion of the models. Where the page requires approval, a
+ * change is a proposal until a second person approves it.
+ */
+import { DataError } from "../../base/error.ts";
+import { formatDatetime } from "../../payment/calendar.ts";
+import {
+  changeRegistry,
+  chosen,
+  readRegistry,
+  type Registry,
+  rolledBack,
+} from "../../scoring/model_registry.ts";
+import {
+  type ChangedItem,
+  changedItems,
+  type DecisionProposal,
+  type DecisionState,
+  type ProposedModel,
+} from "../../stream/decision_changes.ts";
+import proposalsJs from "../page/proposals.js" with { type: "text" };
+import {
+  BODY,
+  ConflictError,
+  type Page,
+  type PageView,
+  type Question,
+  turns,
+} from "./page_view.ts";
+
+/** What has become of a change. */
+export interface ChangeOutcome {
+  /** Whether it decides, waits for a second person, or was none. */
+  readonly status: "changed" | "proposed" | "unchanged";
+}
+
+/** A part of what a proposal changes. */
+export type ProposedItem = ChangedItem | {
+  readonly what: "model";
+  readonly before: string;
+  readonly after: string;
+};
+
+/** What a change takes out of a text or a list, and what it puts in. */
+export interface ChangedLines {
+  /** "rules", or the name of a list. */
+  readonly of: string;
+  /** Lines of the rules, or entries of the list, that go. */
+  readonly removed: readonly string[];
+  /** Those that come. */
+  readonly added: readonly string[];
+}
+
+/** A change that waits for a second person. */
+export interface ProposalView {
+  /** Its number, from 1. */
+  readonly number: number;
+  /** Who proposed it. */
+  readonly who: string;
+  /** Clock time, ISO 8601. */
+  readonly at: string;
+  /** What it changes. */
+  readonly items: readonly ProposedItem[];
+  /** The lines and entries that it changes. */
+  readonly lines: readonly ChangedLines[];
+  /** Whether the same has been changed since: it can only be rejected. */
+  readonly isOutdated: boolean;
+  /** Whether the person who asks has proposed it, and can only withdraw it. */
+  readonly isOwn: boolean;
+}
+
+/** The answers of these routes, by path. */
+export interface ProposalAnswers {
+  /** Changes that wait for a second person, oldest first. */
+  readonly "/api/proposals": {
+    /** The proposals. */
+    readonly proposals: readonly ProposalView[];
+    /** Whether a change needs a second person. */
+    readonly requireApproval: boolean;
+  };
+  /** Approves or rejects a proposal. */
+  readonly "/api/proposals/decide": {
+    /** What has become of it. */
+    readonly status: "approved" | "rejected";
+  };
+}
+
+/** Changes that wait, in the views of rules and models. */
+export const proposals: PageView = {
+  scripts: { "proposals.js": proposalsJs },
+  serve(router, page) {
+    const { get, post } = router<ProposalAnswers>();
+    const inTurn = turns();
+    const { control, requireApproval = false } = page;
+    get("/api/proposals", async ({ who }) => {
+      await control.refresh();
+      return { proposals: await pendingOf(page, who), requireApproval };
+    });
+    post("/api/proposals/decide", async (asked) => {
+      const body = await asked.body();
+      return await inTurn(() => decide(page, asked, body));
+    });
+  },
+};
+
+/** Another state of what decides, and who wants it. */
+export interface WantedChange {
+  /** Who makes the change. */
+  readonly who: string;
+  /** What decided when it began. */
+  readonly base: DecisionState;
+  /** What is to decide: other rules and lists, or another threshold. */
+  readonly state: DecisionState;
+  /** Texts of rules and lists by version, where they may be new. */
+  readonly contents?: ReadonlyMap<string, string>;
+}
+
+/** Makes a change of rules, lists or the threshold, or proposes it. Throws ConflictError where the same was changed meanwhile. */
+export async function changeDecisions(
+  page: Page,
+  wanted: WantedChange,
+): Promise<ChangeOutcome> {
+  const { control, requireApproval } = page;
+  const { base, state, ...how } = wanted;
+  if (changedItems(base, state).length === 0) return { status: "unchanged" };
+  if (requireApproval) {
+    await control.propose(wanted);
+    return { status: "proposed" };
+  }
+  await control.recordChange(fromTo(base, state), how);
+  return { status: "changed" };
+}
+
+/** Sets the threshold of alerts, or proposes it. */
+export async function changeThreshold(
+  page: Page,
+  threshold: number,
+  who: string,
+): Promise<ChangeOutcome> {
+  const { control, requireApproval, state: { timeSeconds } } = page;
+  if (requireApproval) {
+    await control.refresh();
+    const base = control.decisionState;
+    return await changeDecisions(page, {
+      ...{ who, base, state: { ...base, threshold } },
+    });
+  }
+  const clock = new Date();
+  await control.applyThreshold(threshold, timeSeconds, { who, clock });
+  return { status: "changed" };
+}
+
+/** Makes another model the champion, or proposes it: a version that was chosen, or without one the champion before. Throws DataError where there is none. */
+export async function changeModel(
+  page: Page,
+  who: string | undefined,
+  version?: string,
+): Promise<ChangeOutcome & { readonly champion: string | null }> {
+  const folder = folderOf(page);
+  const change = (before: Registry) =>
+    version === undefined
+      ? rolledBack(before, by(who))
+      : chosen(before, version, by(who));
+  if (!page.requireApproval) {
+    const { champion } = await changeRegistry(folder, change);
+    return { status: "changed", champion };
+  }
+  const registry = readRegistry(folder);
+  const { champion: before } = registry;
+  const { champion: after } = change(registry);
+  if (before === null || after === null || before === after) {
+    return { status: "unchanged", champion: before };
+  }
+  const { control } = page;
+  await control.refresh();
+  const { decisionState: base } = control;
+  const action = version === undefined ? "rolled back" : "chosen";
+  const model: ProposedModel = { before, after, action };
+  await control.propose({ who: who ?? "", base, state: base, model });
+  return { status: "proposed", champion: before };
+}
+
+function by(who: string | undefined): string | undefined {
+  return who === undefined ? undefined : `by ${who}`;
+}
+
+function folderOf({ models }: Page): string {
+  if (models !== undefined) return models;
+  throw new DataError("the scorer has no registry of models to change");
+}
+
+/** A state with what a change from `base` to `next` is about as `from` has it: rules and lists together, or the threshold. */
+function partly(
+  state: DecisionState,
+  { base, next, from }: Readonly<
+    Record<"base" | "next" | "from", DecisionState>
+  >,
+): DecisionState {
+  return base.threshold === next.threshold
+    ? { ...from, threshold: state.threshold }
+    : { ...state, threshold: from.threshold };
+}
+
+/** Whether what a change is about is no longer as it was when the change began. */
+function isOutdated(
+  now: DecisionState,
+  base: DecisionState,
+  next: DecisionState,
+): boolean {
+  const before = partly(now, { base, next, from: base });
+  return changedItems(before, now).length > 0;
+}
+
+/** A change from one state to another, which is refused where the same has been changed meanwhile, or where it no longer waits. */
+function fromTo(
+  base: DecisionState,
+  next: DecisionState,
+  isWaiting = () => true,
+): (state: DecisionState) => DecisionState {
+  return (state) => {
+    const to = partly(state, { base, next, from: next });
+    if (changedItems(state, to).length === 0) return state;
+    if (!isWaiting()) throw noLonger();
+    if (isOutdated(state, base, next)) throw outdated();
+    return to;
+  };
+}
+
+/** What is said where others have changed the same. */
+export function outdated(): ConflictError {
+  return new ConflictError(
+    "the rules, lists, threshold or models that this changes have been " +
+      "changed meanwhile; load them again, and make your change once more",
+  );
+}
+
+function noLonger(): ConflictError {
+  return new ConflictError("another person has decided about this change");
+}
+
+/** The changes that wait, as a person sees them. */
+async function pendingOf(
+  page: Page,
+  asker: string | undefined,
+): Promise<ProposalView[]> {
+  const { control } = page;
+  const now = control.decisionState;
+  const pending = control.proposals.filter(({ number }) =>
+    control.isPending(number)
+  );
+  return await Promise.all(
+    pending.map(async ({ number, who, at, base, state, model }) => {
+      const items = changedItems(base, state);
+      return {
+        ...{ number, who, at },
+        items: model ? [modelItem(model)] : items,
+        lines: await Promise.all(items.map((item) => linesOf(control, item))),
+        isOutdated: model
+          ? championOf(page) !== model.before
+          : isOutdated(now, base, state),
+        isOwn: who === asker,
+      };
+    }),
+  );
+}
+
+function modelItem({ before, after }: ProposedModel): ProposedItem {
+  return { what: "model", before, after };
+}
+
+function championOf({ models }: Page): string | null {
+  return models === undefined ? null : readRegistry(models).champion;
+}
+
+/** The lines of rules, or the entries of a list, that a change removes and adds. */
+async function linesOf(
+  control: Page["control"],
+  item: ChangedItem,
+): Promise<ChangedLines> {
+  const content = async (version: string | number | null) =>
+    typeof version === "string" ? await control.content(version) ?? "" : "";
+  const [before, after] = [
+    await content(item.before),
+    await content(item.after),
+  ];
+  if (item.what !== "list") {
+    return { of: item.what, ...changedLines(before, after) };
+  }
+  const entries = (text: string): string[] =>
+    text === "" ? [] : (JSON.parse(text) as unknown[]).map(entryWords);
+  const [was, is] = [new Set(entries(before)), new Set(entries(after))];
+  return {
+    of: item.name,
+    removed: [...was].filter((entry) => !is.has(entry)).slice(0, LINES_MAX),
+    added: [...is].filter((entry) => !was.has(entry)).slice(0, LINES_MAX),
+  };
+}
+
+/** Lines, or entries, of an answer on each side. */
+const LINES_MAX = 2000;
+
+function entryWords(entry: unknown): string {
+  if (!Array.isArray(entry)) return String(entry);
+  return `${entry[0]} until ${formatDatetime(Number(entry[1]))}`;
+}
+
+/** The lines between what two texts have in common at the beginning and at the end. */
+function changedLines(
+  before: string,
+  after: string,
+): Pick<ChangedLines, "removed" | "added"> {
+  const [was, is] = [before.split("\n"), after.split("\n")];
+  const shortest = Math.min(was.length, is.length);
+  let first = 0;
+  while (first < shortest && was[first] === is[first]) first++;
+  let last = 0;
+  while (
+    last < shortest - first && was.at(-1 - last) === is.at(-1 - last)
+  ) last++;
+  return {
+    removed: was.slice(first, was.length - last).slice(0, LINES_MAX),
+    added: is.slice(first, is.length - last).slice(0, LINES_MAX),
+  };
+}
+
+/** Approves a proposal of another person, or rejects one. */
+async function decide(
+  page: Page,
+  asked: Question,
+  body: Readonly<Record<string, unknown>>,
+): Promise<ProposalAnswers["/api/proposals/decide"]> {
+  const { control } = page;
+  const number = BODY.whole(body.number, "number");
+  const decision = BODY.oneOf(body.decision, ["approve", "reject"], "decision");
+  await control.refresh();
+  const proposal = control.proposals.find((one) => one.number === number);
+  if (!proposal || !control.isPending(number)) {
+    throw new ConflictError(`there is no change ${number} that waits`);
+  }
+  const { who } = asked;
+  if (who === undefined) {
+    throw new DataError(
+      "a change is approved or rejected with a token that has a name",
+    );
+  }
+  if (decision === "reject") {
+    await control.decideProposal(number, "rejected", who);
+    return { status: "rejected" };
+  }
+  if (who === proposal.who) {
+    throw new DataError(
+      "a second person must approve your change; you can withdraw it",
+    );
+  }
+  await approve(page, proposal, who);
+  return { status: "approved" };
+}
+
+/** Makes the change that a person has proposed and another approves. */
+async function approve(
+  page: Page,
+  proposal: DecisionProposal,
+  second: string,
+): Promise<void> {
+  const { control, state: { timeSeconds } } = page;
+  const { number, base, state, model } = proposal;
+  const who = `${proposal.who}, approved by ${second}`;
+  if (model) {
+    await promote(page, model, who);
+    return await control.decideProposal(number, "approved", second);
+  }
+  const edit = fromTo(base, state, () => control.isPending(number));
+  const approved = { ...proposal, status: "approved", by: second } as const;
+  const { threshold } = state;
+  if (threshold === null || threshold === base.threshold) {
+    await control.recordChange(edit, { who, approved });
+    return;
+  }
+  const clock = new Date();
+  await control.applyThreshold(threshold, timeSeconds, {
+    ...{ who, approved, clock, edit },
+  });
+}
+
+/** Makes a proposed version the champion, unless it is already: the registry is changed before the proposal is, so an approval that was cut off can be given again. */
+async function promote(
+  page: Page,
+  { before, after, action }: ProposedModel,
+  who: string,
+): Promise<void> {
+  await changeRegistry(folderOf(page), (registry) => {
+    if (registry.champion === after) return registry;
+    if (registry.champion !== before) throw outdated();
+    const changed = action === "chosen"
+      ? chosen(registry, after, by(who))
+      : rolledBack(registry, by(who));
+    if (changed.champion !== after) throw outdated();
+    return changed;
+  });
+}
