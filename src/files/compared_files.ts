@@ -3,7 +3,7 @@ import { DataError } from "../base/error.ts";
 import type { RawBatch } from "./raw_batch.ts";
 import { rawRows } from "./raw_rows.ts";
 import { findRawSources } from "./raw_sources.ts";
-import type { ComparedPage, ComparedTable } from "./row_difference.ts";
+import type { ComparedPage, ComparedTable } from "./compared_rows.ts";
 import type { DaySource } from "./day_source.ts";
 
 /** Opens the table at `path`: a file, or a folder whose files follow each other by name. Throws DataError. */
