@@ -26,6 +26,7 @@ import type { SampleColumn } from "../../definition/sample_column.ts";
 import { suggestDefinition } from "../../definition/suggestion.ts";
 import { keyName } from "../../features/declared_features.ts";
 import type { DeclaredPart } from "../../features/declared_part.ts";
+import type { LabelSample } from "../../features/label_windows.ts";
 import type { DaySource } from "../../files/day_source.ts";
 import { readingDefinition } from "../../files/import_folder.ts";
 import { findRawSources } from "../../files/raw_sources.ts";
@@ -33,7 +34,7 @@ import { rawRows } from "../../files/raw_rows.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import { formatDatetime, formatDuration } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
+import { FRAUD_UNKNOWN, PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
 import { TextHeap } from "../../payment/text_heap.ts";
 import { declaredSample, predictMemory } from "../../roles/stage_memory.ts";
@@ -238,6 +239,8 @@ interface Found {
   read: number;
   /** Rows that are payments. */
   mapped: number;
+  /** Payments whose label the data say. */
+  labelled: number;
   frauds: number;
   /** Of each card, how many payments it has. */
   readonly cards: Map<number | string, number>;
@@ -266,6 +269,7 @@ async function mapSample(
   const found: Found = {
     read: 0,
     mapped: 0,
+    labelled: 0,
     frauds: 0,
     cards: new Map(),
     terminals: new Map(),
@@ -324,6 +328,7 @@ function reject(found: Found, reason: string, message: string): void {
 function take(found: Found, payment: MappedPayment): void {
   const { datetimeSeconds, customerId, terminalId, fraud } = payment;
   found.mapped++;
+  if (fraud !== FRAUD_UNKNOWN) found.labelled++;
   if (fraud === 1) found.frauds++;
   countKey(found.cards, customerId);
   countKey(found.terminals, terminalId);
@@ -410,13 +415,19 @@ class DeclaredSampler {
   }
 }
 
+/** The payments of a sample themselves, without labels. */
+const UNSCALED: LabelSample = {
+  ...{ labelled: 0, frauds: 0 },
+  within: (payments) => [...payments],
+};
+
 /** Keys of declared features that most payments lack, which then count for nothing. */
 function missingText(
   { mapped }: Found,
   { features }: StreamDefinition,
   { declared }: DeclaredSampler,
 ): string {
-  const lines = declared?.memory((events) => [...events])
+  const lines = declared?.memory(UNSCALED)
     .filter(({ missing }) => missing > mapped / 2)
     .map(({ by, missing }) => {
       const key = keyName(by);
@@ -434,15 +445,18 @@ function missingText(
 
 /** What the processor's memory will be; nothing for a sample that is small or not in order. */
 function memoryText(
-  { mapped, late, cards, terminals, firstSeconds, lastSeconds }: Found,
+  found: Found,
   parameters: StreamParameters,
   { declared }: DeclaredSampler,
 ): string {
+  const { mapped, late, cards, terminals, firstSeconds, lastSeconds } = found;
   const seconds = lastSeconds - firstSeconds;
   const isSmall = mapped < RATE_PAYMENTS || seconds < RATE_SECONDS;
   if (isSmall || late > 0) return "";
+  const labels = labelsOf(found);
+  const isLater = parameters.features.graceSeconds !== undefined;
   const states = predictMemory(parameters, {
-    seconds,
+    ...{ seconds, labels },
     ofCards: cards.values(),
     ofTerminals: terminals.values(),
     declared,
@@ -460,7 +474,25 @@ function memoryText(
     `(the processor's, predicted for ${
       thousands(perDay)
     } payments per day as ` +
-    "in the sample; texts stay in the log)\n";
+    "in the sample" + (isLater ? `, and ${labels.about}` : "") +
+    "; texts stay in the log)\n";
+}
+
+/** Of a hundred payments, how many are frauds where the data have no labels. */
+const FRAUDS_OF_100 = 1;
+
+/** Which payments get a label later: those of the data that have one, else all. */
+function labelsOf({ mapped, labelled, frauds }: Found) {
+  if (labelled === 0) {
+    return {
+      ...{ labelled: 1, frauds: FRAUDS_OF_100 / 100 },
+      about: `a label for every payment, ${FRAUDS_OF_100} in 100 a fraud`,
+    };
+  }
+  return {
+    ...{ labelled: labelled / mapped, frauds: frauds / mapped },
+    about: "labels as in the sample",
+  };
 }
 
 /** The payments as a table, with their kept fields. */
