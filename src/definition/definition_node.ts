@@ -42,6 +42,8 @@ export interface ScalarNode {
   readonly text: string;
   /** Whether it is written without quotes, so that it may be a number or a word. */
   readonly plain: boolean;
+  /** Where a part of the text stands, by its offset in UTF-16 units; also in a text of several lines. */
+  readonly placeAt: (offset: number) => Place;
 }
 
 /** A list. */
@@ -117,10 +119,31 @@ const YAML_ADVICE: readonly (readonly [begin: string, advice: string])[] = [
   ],
   [
     "bad indentation of a mapping",
-    "indent keys of one level alike, and put quotes around a text with ': '",
+    "indent keys of one level alike, and put quotes around a text that " +
+    "begins with a quote or has ': '",
   ],
   ["tag suffix", "put quotes around a value that begins with '!'"],
 ];
+
+/**
+ * How far in a scalar, as it is written, what follows `before` stands. YAML
+ * folds line breaks and indentation, so letters are counted and blanks are not.
+ */
+function writtenOffset(written: string, before: string, style: number): number {
+  const escaped = style === SCALAR_STYLE.DOUBLE_QUOTED
+    ? /\\(\S)/g
+    : style === SCALAR_STYLE.SINGLE_QUOTED
+    ? /'(')/g
+    : undefined;
+  const letters = escaped ? written.replaceAll(escaped, " $1") : written;
+  let left = before.replaceAll(/\s/g, "").length;
+  let end = 0;
+  for (const { 0: letter, index } of letters.matchAll(/\S/g)) {
+    if (left-- === 0) return index;
+    end = index + letter.length;
+  }
+  return end;
+}
 
 /** Makes nodes of the events of the parser. */
 class NodeReader {
@@ -199,12 +222,18 @@ class NodeReader {
     const isQuoted = style === SCALAR_STYLE.SINGLE_QUOTED ||
       style === SCALAR_STYLE.DOUBLE_QUOTED;
     this.#offset = valueEnd;
+    const text = getScalarValue(this.#text, event);
+    const written = this.#text.slice(valueStart, valueEnd);
     return {
       kind: "scalar",
       // The parser counts from behind the quote.
       place: this.#place(isQuoted ? valueStart - 1 : valueStart),
-      text: getScalarValue(this.#text, event),
+      text,
       plain: style === SCALAR_STYLE.PLAIN,
+      placeAt: (offset) =>
+        this.#place(
+          valueStart + writtenOffset(written, text.slice(0, offset), style),
+        ),
     };
   }
 
@@ -247,7 +276,13 @@ class NodeReader {
 
   #empty(): ScalarNode {
     const place = this.#place(this.#offset);
-    return { kind: "scalar", place, text: "", plain: true };
+    return {
+      kind: "scalar",
+      place,
+      text: "",
+      plain: true,
+      placeAt: () => place,
+    };
   }
 
   #noAnchors(offset: number): Error {

@@ -120,8 +120,33 @@ function parse(text: string): ASTNode {
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
     const { summary, range } = error;
-    throw new ExpressionError(plainSummary(summary), range?.start ?? 0);
+    throw foreignOperator(text) ??
+      new ExpressionError(plainSummary(summary), range?.start ?? 0);
   }
+}
+
+/** Words of other languages, and the operators that they stand for. */
+const OPERATORS: Readonly<Record<string, string>> = {
+  and: "&&",
+  or: "||",
+  not: "!",
+};
+
+/** What to write where an expression has the operator of another language; undefined if it has none. */
+function foreignOperator(text: string): ExpressionError | undefined {
+  const bare = text.replaceAll(
+    /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/g,
+    (quoted) => " ".repeat(quoted.length),
+  );
+  const found = /\b(?:and|or|not)\b|(?<![=!<>])=(?![=>])/i.exec(bare);
+  if (found === null) return undefined;
+  const [word] = found;
+  return new ExpressionError(
+    word === "="
+      ? "'=' does not compare; write '=='"
+      : `there is no word '${word}'; write '${OPERATORS[word.toLowerCase()]}'`,
+    found.index,
+  );
 }
 
 /** The parser's words for what is there and what it expects. */
@@ -178,16 +203,24 @@ function nearest(name: string, names: readonly string[]): string | undefined {
 /** Letters from which on a name stands for one that contains it. */
 const CONTAINED_MIN = 4;
 
-/** How many letters to insert, delete or change between two words. */
+/** How many letters to insert, delete, change or exchange with the next between two words. */
 function edits(from: string, to: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let i = 1; i <= from.length; i++) {
     const next = [i];
     for (let j = 1; j <= to.length; j++) {
       const same = from[i - 1] === to[j - 1] ? 0 : 1;
-      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + same));
+      const isExchanged = i > 1 && j > 1 && from[i - 1] === to[j - 2] &&
+        from[i - 2] === to[j - 1];
+      next.push(Math.min(
+        row[j] + 1,
+        next[j - 1] + 1,
+        row[j - 1] + same,
+        isExchanged ? before[j - 2] + 1 : Infinity,
+      ));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[to.length];
 }
@@ -331,7 +364,9 @@ class Compiler {
         "{ share: TX_FRAUD, by: TERMINAL_ID, over: 30d }";
     }
     const advice = nameAdvice(name, [...this.#names.keys()]);
-    return `there is no ${name} here; ${advice}`;
+    const isOther = advice.startsWith("use ");
+    return `there is no ${name} here; ${advice}` +
+      (isOther ? `; or write '${name}', in quotes, for the text` : "");
   }
 
   #choice([condition, yes, no]: readonly ASTNode[]): Term {

@@ -5,11 +5,7 @@
  */
 import { formatDuration } from "../payment/calendar.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
-import {
-  definitionError,
-  type DefinitionNode,
-  type Place,
-} from "./definition_node.ts";
+import { definitionError, type Place } from "./definition_node.ts";
 import { EXPRESSION_LENGTH_MAX } from "./expression.ts";
 import {
   durationShape,
@@ -106,7 +102,7 @@ export const EXPRESSION_TEXT: Shape<PlacedText> = {
     if (
       node.kind === "scalar" && node.text !== "" &&
       node.text.length <= EXPRESSION_LENGTH_MAX
-    ) return { text: node.text, placeAt: placesOf(node) };
+    ) return { text: node.text, placeAt: node.placeAt };
     throw definitionError(
       node.place,
       `${name} must be an expression of up to ${EXPRESSION_LENGTH_MAX} ` +
@@ -115,16 +111,6 @@ export const EXPRESSION_TEXT: Shape<PlacedText> = {
   },
   schema: { type: "string", minLength: 1, maxLength: EXPRESSION_LENGTH_MAX },
 };
-
-/** The places of a scalar's offsets; in one that goes over several lines, where it begins. */
-function placesOf(
-  { place, text, plain }: DefinitionNode & { kind: "scalar" },
-): (offset: number) => Place {
-  const column = place.column + (plain ? 0 : 1);
-  return text.includes("\n")
-    ? () => place
-    : (offset) => ({ ...place, column: column + offset });
-}
 
 const FIELD = textShape("the name of a field", /^[A-Za-z][A-Za-z0-9_]{0,63}$/);
 const ONLY_PAYMENTS = textShape(`the word ${PAYMENTS}`, /^payments$/);

@@ -18,6 +18,7 @@ import {
   type FeatureDeclaration,
   PAYMENTS,
   type PlacedText,
+  WINDOW_REACH_MAX,
 } from "../definition/feature_declarations.ts";
 import { RESERVED_NAMES } from "../definition/read_definition.ts";
 import { formatDuration } from "../payment/calendar.ts";
@@ -288,13 +289,23 @@ const CORE: ReadonlySet<string> = new Set([
 ]);
 
 function delayOf(
-  { name, of, delaySeconds, placeOf }: AggregateFeature,
+  { name, of, overSeconds, delaySeconds, placeOf }: AggregateFeature,
   { labelDelaySeconds, hasOwnLabels }: DeclaredContext,
 ): number {
   if (of !== "TX_FRAUD" || labelDelaySeconds === undefined) {
     return delaySeconds ?? 0;
   }
   const delay = delaySeconds ?? labelDelaySeconds;
+  if (overSeconds + delay > WINDOW_REACH_MAX) {
+    throw definitionError(
+      placeOf("over"),
+      `${name}: 'over' and the delay of the labels (${
+        formatDuration(delay)
+      }) ` +
+        `together may be at most ${formatDuration(WINDOW_REACH_MAX)}; ` +
+        "shorten 'over'",
+    );
+  }
   if (!hasOwnLabels || delay >= labelDelaySeconds) return delay;
   throw definitionError(
     placeOf("delay"),

@@ -70,11 +70,11 @@ export class Orders {
         !ALL_ORDERS.some((order) => cursor.isSorted(order))
       );
       throw new DataError(
-        (unsorted === undefined
-          ? `${one.name} and ${other.name} are in different orders`
-          : `${unsorted.name} is in order of neither ${ID} nor ${TIME}`) +
-          "; sort both by TRANSACTION_ID, or write both by the same command, " +
-          "features with --with=payment",
+        unsorted === undefined
+          ? `${one.name} and ${other.name} are in different orders, of ` +
+            `${ID} and of ${TIME}; sort both by ${ID}`
+          : `${unsorted.name} is in order of neither ${ID} nor ${TIME}; sort ` +
+            `both by ${ID}, or write both with 'features --with=payment'`,
       );
     }
     for (const cursor of sides) cursor.keepTo(this);

@@ -267,6 +267,24 @@ for (
       "the expression ends where a value must follow; complete it",
     ],
     ["TX_AMOUNT + (1", 14, "expected ')', got the end; fix the expression"],
+    ["TX_AMOUNT = 1", 10, "'=' does not compare; write '=='"],
+    [
+      "online and TX_AMOUNT > 1",
+      7,
+      "there is no word 'and'; write '&&'",
+    ],
+    ["online OR category == 'or and'", 7, "there is no word 'OR'; write '||'"],
+    ["not online", 0, "there is no word 'not'; write '!'"],
+    [
+      "category == 'a and = b' + (",
+      27,
+      "the expression ends where a value must follow; complete it",
+    ],
+    [
+      "category == food",
+      12,
+      "there is no food here; use TX_AMOUNT, population, category, TERMINAL_ID, online; or write 'food', in quotes, for the text",
+    ],
     [
       "amount > 1",
       0,

@@ -32,7 +32,7 @@ Deno.test("the files of rules and the list in docs/RULES.md are accepted", () =>
   const lists = new Map([["blocked_cards", readList(list, "list.csv")]]);
   const rows = ruleRows(HANDBOOK_FEATURES, HANDBOOK_SHAPE);
   const files = blocks("yaml");
-  assert.equal(files.length, 3);
+  assert.equal(files.length, 4);
   for (const text of files) {
     const rules = readRules(text, "docs/RULES.md");
     assert.ok(rules.rules.length > 0);

@@ -112,6 +112,14 @@ const REFUSED: readonly (readonly [
     "11:48: A: 'over' and 'delay' together may be at most 90d; shorten one of the two",
   ],
   [
+    "  A: { share: TX_FRAUD, by: TERMINAL_ID, over: 84d }",
+    "11:48: A: 'over' and the delay of the labels (7d) together may be at most 90d; shorten 'over'",
+  ],
+  [
+    "  A: { distinct: weihgt, by: CUSTOMER_ID, over: 1h }",
+    "11:18: A: distinct cannot be computed of weihgt, which is no field of the payment; did you mean weight?",
+  ],
+  [
     Array.from({ length: 1000 }, (_, i) => `  F${i}: { expression: '1' }`)
       .join("\n"),
     "267:3: features has 1000 keys and may have at most 256; delete some",
@@ -167,6 +175,22 @@ const REFUSED: readonly (readonly [
   [
     "  A: { expression: '1 + AMOUNT' }",
     "11:25: A: there is no AMOUNT here; did you mean TX_AMOUNT?",
+  ],
+  [
+    "  A:\n    expression: >-\n      TX_AMOUNT > 1 &&\n      has(categry)",
+    "14:11: A: there is no categry here; did you mean category?",
+  ],
+  [
+    "  A:\n    expression: TX_AMOUNT > 1 &&\n      has(categry)",
+    "13:11: A: there is no categry here; did you mean category?",
+  ],
+  [
+    "  A: { expression: 'category == ''a'' && TX_AMONT > 1' }",
+    "11:42: A: there is no TX_AMONT here; did you mean TX_AMOUNT?",
+  ],
+  [
+    '  A: { expression: "category == \\"a\\" && TX_AMONT > 1" }',
+    "11:42: A: there is no TX_AMONT here; did you mean TX_AMOUNT?",
   ],
   [
     "  A: { expression: 'TX_AMOUNT >' }",

@@ -257,7 +257,7 @@ Deno.test("what cannot be paired is refused with its place", async () => {
     [
       ascending,
       [[2, 0], [1, 0]],
-      /^b is in order of neither TRANSACTION_ID nor TX_DATETIME; sort/,
+      /^b is in order of neither TRANSACTION_ID nor TX_DATETIME; sort both by TRANSACTION_ID, or write both with 'features --with=payment'$/,
     ],
     [
       ascending,
