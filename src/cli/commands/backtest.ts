@@ -108,7 +108,8 @@ const FLAGS = {
   },
 } as const satisfies FlagGroup;
 
-type OwnOptions = FlagValues<typeof FLAGS>;
+/** The flags that are its own. */
+export type OwnOptions = FlagValues<typeof FLAGS>;
 type BacktestFlags =
   & OwnOptions
   & FlagValues<typeof BAD_ROWS_FLAGS>
