@@ -339,7 +339,7 @@ testWriting(
     });
     assert.match(
       JSON.stringify(warnings),
-      /a\.csv has grown by 1 bytes since the stream was completed/,
+      /a\.csv has grown by 1 byte since the stream was completed/,
     );
     Deno.removeSync(first);
     await produce(folder, first, MAX); // complete: nothing is read
