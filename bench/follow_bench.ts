@@ -34,10 +34,9 @@ const MAPPED = OLD.replace("labels:", "  keep: { kind: text }\nlabels:");
 
 /** Payments that come to the followed stream per second while it runs. */
 const LIVE_RATE = 1000;
-/** How much of the time of a plain run the followed stream runs before that. */
+/** For how much of the time of a plain run the followed stream runs before that, and the other one then catches up. */
 const LIVE_SHARE = 0.75;
-/** How long the other stream catches up, and how much longer payments come. */
-const LIVE_SECONDS = 6;
+/** How much longer payments come, seconds: the programs start at once. */
 const LIVE_MORE_SECONDS = 10;
 
 /** The kinds of run. */
@@ -125,22 +124,23 @@ async function measureLive(
   const source = `--in=${join(folder, "payments.csv")}`;
   const old = ["run", "--no-model", definition, source, `--data=${live}`];
   // Most of the payments come first, the others while it is followed.
-  await runCommand([...old, "--rate=max"], LIVE_SHARE * plainSeconds);
+  const seconds = LIVE_SHARE * plainSeconds;
+  await runCommand([...old, "--rate=max"], seconds);
   const running = runCommand(
     [...old, `--rate=${LIVE_RATE}`],
-    LIVE_SECONDS + LIVE_MORE_SECONDS,
+    seconds + LIVE_MORE_SECONDS,
   );
   const data = join(folder, "data");
   const { stdout } = await runCommand(
     ["run", "--no-model", definition, `--follow=${live}`, `--data=${data}`],
-    LIVE_SECONDS,
+    seconds,
   );
   await running;
   await Deno.remove(live, { recursive: true });
   await Deno.remove(data, { recursive: true });
+  // On a busy machine nothing may be stored by then.
   const rate = /stored in [\d.,]+ s, ([\d,]+) per second/.exec(stdout)?.[1];
-  if (rate === undefined) throw new Error(`no rate: ${stdout}`);
-  return Number(rate.replaceAll(",", ""));
+  return Number((rate ?? "0").replaceAll(",", ""));
 }
 
 async function main(): Promise<void> {

@@ -321,6 +321,7 @@ interface Prediction {
   readonly version: string;
   readonly contributions: string | null;
   readonly decision: PredictedDecision | null;
+  readonly shadowScores: string | null;
 }
 
 class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
@@ -338,6 +339,7 @@ class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
       version: rows.versions[index],
       contributions: rows.contributions[index],
       decision: rows.decisions[index],
+      shadowScores: rows.shadowScores[index],
     }];
   }
 
@@ -348,6 +350,7 @@ class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
       block.versions[index] = row.version;
       block.contributions[index] = row.contributions;
       block.decisions[index] = row.decision;
+      block.shadowScores[index] = row.shadowScores;
     }
     return { ...block, count: rows.length };
   }

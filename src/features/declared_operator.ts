@@ -36,7 +36,11 @@ import {
 } from "./declared_features.ts";
 import { DIGEST_WORDS } from "./id_digest.ts";
 import { KeySlots, SLOT_BYTES } from "./key_slots.ts";
-import { type ArrivedLabel, LabelWindows } from "./label_windows.ts";
+import {
+  type ArrivedLabel,
+  type LabelSample,
+  LabelWindows,
+} from "./label_windows.ts";
 import { RecentEvents } from "./recent_events.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import type { Column, WindowGroup } from "./window_layout.ts";
@@ -187,15 +191,9 @@ export class DeclaredOperator {
     for (const key of this.#keys) key.count(arrival);
   }
 
-  /**
-   * About how many bytes each key holds, labels that arrive later aside, of
-   * payments that come as those that were counted. `within` turns numbers of
-   * events of the values of a key into those that fall into some seconds.
-   */
-  memory(
-    within: (events: readonly number[], seconds: number) => number[],
-  ): KeyMemory[] {
-    return this.#keys.map((key) => key.memory(within));
+  /** About how many bytes each key holds of payments that come as those that were counted, and of their labels. */
+  memory(sample: LabelSample): KeyMemory[] {
+    return this.#keys.map((key) => key.memory(sample));
   }
 
   /** Writes the state. */
@@ -290,16 +288,14 @@ class KeyState {
     }
   }
 
-  memory(
-    within: (events: readonly number[], seconds: number) => number[],
-  ): KeyMemory {
+  memory(sample: LabelSample): KeyMemory {
     let [keepSeconds, bytes, slots] = [0, 0, 0];
     for (const [i, series] of this.#series.entries()) {
       const counts = [...this.#counts[i].values()];
-      const events = within(counts, series.keepSeconds);
+      const events = sample.within(counts, series.keepSeconds);
       keepSeconds = Math.max(keepSeconds, series.keepSeconds);
       slots = Math.max(slots, events.length);
-      bytes += series.bytesFor(events);
+      bytes += series.bytesFor(events) + series.labelBytesFor(counts, sample);
     }
     return {
       by: this.#by,
@@ -360,6 +356,8 @@ interface Series {
   readonly isCounted: boolean;
   /** About how many bytes it holds with slots that have these numbers of events. */
   bytesFor(events: readonly number[]): number;
+  /** The same of labels that arrive later, from the numbers of a sample. */
+  labelBytesFor(payments: readonly number[], sample: LabelSample): number;
   /** Whether anything is kept for a slot. */
   holds(slot: number): boolean;
   /** Whether a payment counts, now that its conditions are known. */
@@ -495,6 +493,8 @@ class SumSeries implements Series {
   readonly #outputs: readonly SumOutput[];
   // Of each group that needs them, the frauds that labels tell of.
   readonly #labels: readonly (LabelWindows | undefined)[];
+  // How long after its payment such a label is usually known.
+  readonly #knownSeconds: number;
   readonly #value: Read<number> | undefined;
   readonly #flag: Read<number> | undefined;
   readonly #totals: Float64Array;
@@ -513,6 +513,7 @@ class SumSeries implements Series {
     );
     const shared = aggregates.find(({ kind }) => kind === "share");
     const hasLater = graceSeconds !== undefined && shared?.of === "TX_FRAUD";
+    this.#knownSeconds = (shared?.labelDelaySeconds ?? 0) - (graceSeconds ?? 0);
     this.#value = valued && unitsOf(valued, values);
     this.#flag = shared && !hasLater ? flagOf(shared, values) : undefined;
     const columns: readonly Column[] = [
@@ -589,6 +590,14 @@ class SumSeries implements Series {
 
   bytesFor(events: readonly number[]): number {
     return this.#windows.bytesFor(events);
+  }
+
+  labelBytesFor(payments: readonly number[], sample: LabelSample): number {
+    return this.#labels.reduce(
+      (sum, labels) =>
+        sum + (labels?.bytesFor(payments, this.#knownSeconds, sample) ?? 0),
+      0,
+    );
   }
 
   holds(slot: number): boolean {
@@ -814,6 +823,10 @@ class RecentSeries implements Series {
 
   bytesFor(events: readonly number[]): number {
     return this.#events.bytesFor(events);
+  }
+
+  labelBytesFor(): number {
+    return 0;
   }
 
   holds(slot: number): boolean {

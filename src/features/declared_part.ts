@@ -24,7 +24,7 @@ import {
   type DeclaredRows,
   type KeyMemory,
 } from "./declared_operator.ts";
-import type { ArrivedLabel } from "./label_windows.ts";
+import type { ArrivedLabel, LabelSample } from "./label_windows.ts";
 import {
   featureCount,
   featureNames,
@@ -149,10 +149,8 @@ export class DeclaredPart {
   }
 
   /** About how many bytes each key holds of payments that come as those that were counted; see DeclaredOperator. */
-  memory(
-    within: (events: readonly number[], seconds: number) => number[],
-  ): KeyMemory[] {
-    return this.#operator.memory(within);
+  memory(sample: LabelSample): KeyMemory[] {
+    return this.#operator.memory(sample);
   }
 
   /** Writes the state. */

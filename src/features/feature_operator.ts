@@ -16,7 +16,11 @@ import { CustomerExtension, knownFrauds } from "./customer_extension.ts";
 import { type DeclaredPart, declaredPart } from "./declared_part.ts";
 import { DIGEST, IdDigests } from "./id_digest.ts";
 import { KeySlots, SLOT_BYTES } from "./key_slots.ts";
-import { type ArrivedLabel, LabelWindows } from "./label_windows.ts";
+import {
+  type ArrivedLabel,
+  type LabelSample,
+  LabelWindows,
+} from "./label_windows.ts";
 import {
   amountScale,
   featureCount,
@@ -132,6 +136,8 @@ export class TerminalOperator {
   readonly #extension: TerminalExtension | undefined;
   // Where labels arrive later than their payments.
   readonly #labels: LabelWindows | undefined;
+  // How long after its payment such a label is usually known.
+  readonly #knownSeconds: number;
 
   /** Makes an operator without state; payments may come up to `slackSeconds` out of order. For `digests` see CustomerOperator. */
   constructor(
@@ -154,6 +160,7 @@ export class TerminalOperator {
       slackSeconds,
       hasHint: false,
     }, this.#keys?.freed);
+    this.#knownSeconds = lagSeconds - (graceSeconds ?? 0);
     this.#labels = useLabels && graceSeconds !== undefined
       ? new LabelWindows({
         windowSeconds,
@@ -192,10 +199,15 @@ export class TerminalOperator {
       (this.#labels?.bytes ?? 0);
   }
 
-  /** About how many bytes it holds with terminals that have these numbers of payments within its windows, labels that arrive later aside. */
+  /** About how many bytes it holds with terminals that have these numbers of payments within its windows, labels aside. */
   bytesFor(payments: readonly number[]): number {
     return this.windows.bytesFor(payments) +
       (this.#keys?.bytesFor(payments.length) ?? 0);
+  }
+
+  /** The same of labels that arrive later, with terminals that have these numbers of payments in a sample. */
+  labelBytesFor(payments: readonly number[], sample: LabelSample): number {
+    return this.#labels?.bytesFor(payments, this.#knownSeconds, sample) ?? 0;
   }
 
   /** Takes a label of a payment whose digests have been taken, where labels arrive on their own; see label_windows.ts. */

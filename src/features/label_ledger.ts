@@ -16,7 +16,7 @@ import {
   writeView,
 } from "../base/state_stream.ts";
 import { DIGEST_WORDS, digestBits, isSameDigest } from "./id_digest.ts";
-import { KeyTable } from "./key_table.ts";
+import { KEY_BYTES, KeyTable } from "./key_table.ts";
 
 // A step, in words: first the digest of TRANSACTION_ID.
 const TIME = 4; // of the payment; FREE in a place without a step
@@ -29,8 +29,10 @@ const FREE = -1;
 
 /** Steps of a chunk. */
 const CHUNK = 1024;
+/** About how many bytes a label takes, its place in the table included; of four places in the arena one waits to be used again. */
+export const LABEL_BYTES: number = 4 * STEP_WORDS * 4 / 3 + KEY_BYTES;
 /** Places looked at for each label, to free those that have expired. */
-const SWEPT = 2;
+const SWEPT = 8;
 const VERSION = 2;
 
 /** A label of a payment. */

@@ -32,7 +32,7 @@
  */
 import type { StateSink, StateSource } from "../base/state_stream.ts";
 import { INT_MAX } from "../payment/payment.ts";
-import { LabelLedger } from "./label_ledger.ts";
+import { LABEL_BYTES, LabelLedger } from "./label_ledger.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 
 /** Farther than any event can be from another. */
@@ -58,6 +58,16 @@ export interface ArrivedLabel {
   readonly knownSeconds: number;
   /** 1 for a fraud; 0 for a genuine payment, and where a label is withdrawn. */
   readonly fraud: 0 | 1;
+}
+
+/** Labels as they come for the payments of a sample, to say what they will take. */
+export interface LabelSample {
+  /** Share of the payments that get a label. */
+  readonly labelled: number;
+  /** Share of the payments whose label says that they are frauds. */
+  readonly frauds: number;
+  /** How many payments each key has in some seconds, from how many it has in the sample. */
+  readonly within: (payments: readonly number[], seconds: number) => number[];
 }
 
 /** Frauds in the windows of many keys. */
@@ -94,6 +104,29 @@ export class LabelWindows {
       (sum, { bytes }) => sum + bytes,
       this.#ledger.bytes,
     );
+  }
+
+  /** About how many bytes it holds with keys that have these numbers of payments in a sample, whose labels are known `knownSeconds` after them. */
+  bytesFor(
+    payments: readonly number[],
+    knownSeconds: number,
+    { labelled, frauds, within }: LabelSample,
+  ): number {
+    const { delaySeconds, graceSeconds, slackSeconds, windowSeconds } =
+      this.#layout;
+    const begin = Math.max(0, knownSeconds + graceSeconds - delaySeconds);
+    const heldSeconds = delaySeconds + slackSeconds - knownSeconds;
+    const longest = windowSeconds[windowSeconds.length - 1];
+    if (begin >= longest) return 0;
+    const labels = within(payments, Math.max(0, heldSeconds + longest));
+    const ofFrauds = payments.map((count) => count * frauds);
+    return windowSeconds.reduce((bytes, length, window) => {
+      if (begin >= length) return bytes;
+      // A pair of events for each fraud; both are held from the label on.
+      const seconds = 2 * heldSeconds + begin + length;
+      const events = within(ofFrauds, Math.max(0, seconds));
+      return bytes + this.#windows[window].bytesFor(events);
+    }, LABEL_BYTES * labelled * sumOf(labels));
   }
 
   /** Number of labels held. */
@@ -169,4 +202,8 @@ export class LabelWindows {
     this.#ledger.load(source);
     for (const windows of this.#windows) windows.load(source);
   }
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
 }

@@ -136,11 +136,6 @@ export function nullableFeatures(parameters: FeatureParameters): boolean[] {
   ];
 }
 
-/** Whether the values of the feature of that name are whole numbers, in whichever set; declared ones aside. */
-export function isWholeFeature(name: string): boolean {
-  return !/_(AVG_AMOUNT|RISK)_\d+DAY_WINDOW$|_RATIO_/.test(name);
-}
-
 /** Names of the features that may have no value, in their order. */
 export function nullableNames(parameters: FeatureParameters): string[] {
   const nullable = nullableFeatures(parameters);

@@ -3,7 +3,7 @@ import { DataError } from "../base/error.ts";
 import type { RawBatch } from "./raw_batch.ts";
 import { rawRows } from "./raw_rows.ts";
 import { findRawSources } from "./raw_sources.ts";
-import type { ComparedPage, ComparedTable } from "./row_difference.ts";
+import type { ComparedPage, ComparedTable } from "./compared_rows.ts";
 import type { DaySource } from "./day_source.ts";
 
 /** A table whose file is open until it is disposed of. */

@@ -1,39 +1,21 @@
 /**
  * What differs between two tables of payments: one pass over both, a row of each
- * at a time, in bounded memory. In a common order, that of TRANSACTION_ID or that
- * of TX_DATETIME, where rows of one time are paired by TRANSACTION_ID, hardly a
- * row waits for its partner. Which order it is follows from the rows: an order is
- * possible until a row breaks it, and where possible orders disagree about which
- * row comes first, both rows wait. If no order is left, that is an error. Where
- * the first rows have none in common, every row waits until its partner comes.
- *
- * Values are compared by what they say, since formats write them differently:
- * 1, "1.0" and true are the same, so are a date and its text, and null and the
- * empty text.
+ * at a time, in bounded memory. Rows of one time are paired by TRANSACTION_ID.
+ * Where possible orders disagree about which row comes first, both rows wait for
+ * their partners, and where the tables have no common order, every row does.
  */
 import { ConfigError, DataError } from "../base/error.ts";
 import { isMissing, type RawValue } from "../definition/rejection.ts";
-import { compareIds } from "../payment/text_heap.ts";
-
-/** Consecutive rows of a table. */
-export interface ComparedPage {
-  /** Number of rows. */
-  readonly length: number;
-  /** Puts the values of a row into `into`, in the order of the table's columns. */
-  read(index: number, into: RawValue[]): void;
-  /** Where a row stands, for messages: "line 7 of a.csv". */
-  place(index: number): string;
-}
-
-/** A table that is compared. */
-export interface ComparedTable {
-  /** Its name in messages. */
-  readonly name: string;
-  /** Names of its columns. */
-  readonly columns: readonly string[];
-  /** Its rows. */
-  readonly pages: AsyncIterator<ComparedPage>;
-}
+import {
+  BY_TIME,
+  type ComparedTable,
+  Cursor,
+  ID,
+  Orders,
+  rowsOfTime,
+  TIME,
+} from "./compared_rows.ts";
+import { distance, shown } from "./value_difference.ts";
 
 /** What a column of a table of payments is about. */
 export type ColumnPart =
@@ -120,14 +102,8 @@ export interface DifferenceOptions {
   readonly onRows?: (rows: number) => void;
 }
 
-const ID = "TRANSACTION_ID";
-const TIME = "TX_DATETIME";
-
 /** Rows that wait for their partners before one order is taken for granted. */
 const HELD_ROWS_MAX = 100_000;
-
-/** Most rows of one time that are paired. */
-const GROUP_ROWS_MAX = 1_000_000;
 
 /** Most rows that wait for their partners where there is no common order. */
 const UNORDERED_ROWS_MAX = 1_000_000;
@@ -212,6 +188,31 @@ export async function compareRows(
   }
 }
 
+/** Pairs rows that are in no common order: each waits until its partner comes. */
+async function holdAll(
+  one: Cursor,
+  other: Cursor,
+  tally: Tally,
+  { onRows }: DifferenceOptions,
+): Promise<void> {
+  const sides = [["a", one], ["b", other]] as const;
+  for (let steps = 0; one.isOpen || other.isOpen; steps++) {
+    if (steps % 8192 === 0) onRows?.(one.rows);
+    for (const [side, cursor] of sides) {
+      if (!cursor.isOpen) continue;
+      const { id } = cursor;
+      if (tally.isHeld(side, id)) throw cursor.error(`${ID} ${id} comes twice`);
+      tally.hold(side, id, cursor.row);
+      if (!cursor.step()) await cursor.load();
+    }
+    if (tally.held <= UNORDERED_ROWS_MAX) continue;
+    throw new DataError(
+      `${one.name} and ${other.name} are in different orders and have more ` +
+        `rows than can wait for their partners; sort both by ${ID}`,
+    );
+  }
+}
+
 /** Whether anything was found. */
 export function differs(difference: RowDifference): boolean {
   const { onlyA, onlyB, columns, columnsOnlyA, columnsOnlyB } = difference;
@@ -255,107 +256,6 @@ function comparedColumns(
   ];
 }
 
-/** An order of rows: by numbers, by texts, or by times. */
-interface RowOrder {
-  readonly column: typeof ID | typeof TIME;
-  /** What a row is sorted by; undefined if its value does not fit. */
-  readonly key: (value: RawValue) => number | string | undefined;
-}
-
-const BY_NUMBER: RowOrder = { column: ID, key: wholeNumber };
-const BY_TEXT: RowOrder = {
-  column: ID,
-  key: (value) => isMissing(value) ? undefined : String(value),
-};
-const BY_TIME: RowOrder = { column: TIME, key: momentText };
-
-const ALL_ORDERS = [BY_NUMBER, BY_TEXT, BY_TIME];
-
-/** The orders that the rows of both sides may have. */
-class Orders {
-  #possible: readonly RowOrder[];
-
-  private constructor(possible: readonly RowOrder[]) {
-    this.#possible = possible;
-  }
-
-  /** Those that the first rows have; undefined if there is none. */
-  static of(one: Cursor, other: Cursor): Orders | undefined {
-    const sides = [one, other];
-    const possible = ALL_ORDERS.filter((order) =>
-      sides.every((cursor) => cursor.isSorted(order))
-    );
-    if (possible.length === 0) return undefined;
-    const orders = new Orders(possible);
-    for (const cursor of sides) cursor.keepTo(orders);
-    return orders;
-  }
-
-  /** Those that no row has broken. */
-  get possible(): readonly RowOrder[] {
-    return this.#possible;
-  }
-
-  /** The one that counts. */
-  get best(): RowOrder {
-    return this.#possible[0];
-  }
-
-  /** Leaves an order out that a row breaks; throws `error` if it is the last. */
-  drop(order: RowOrder, error: DataError): void {
-    const left = this.#possible.filter((other) => other !== order);
-    if (left.length === 0) throw error;
-    this.#possible = left;
-  }
-
-  /** Takes the best one for granted. */
-  settle(): void {
-    this.#possible = [this.best];
-  }
-
-  /** Which side has the row that comes first: negative for the first, positive for the second, 0 for both; undefined where the orders disagree. */
-  first(one: Cursor, other: Cursor): number | undefined {
-    if (!one.isOpen) return 1;
-    if (!other.isOpen) return -1;
-    const found = this.#compare(this.best, one, other);
-    // Rows with one id are partners in any order.
-    if (this.#possible.length === 1 || one.id === other.id) return found;
-    const agree = this.#possible.every((order) =>
-      Math.sign(this.#compare(order, one, other)) === Math.sign(found)
-    );
-    return agree ? found : undefined;
-  }
-
-  #compare(order: RowOrder, one: Cursor, other: Cursor): number {
-    return compareIds(one.key(order), other.key(order));
-  }
-}
-
-/** Pairs rows that are in no common order: each waits until its partner comes. */
-async function holdAll(
-  one: Cursor,
-  other: Cursor,
-  tally: Tally,
-  { onRows }: DifferenceOptions,
-): Promise<void> {
-  const sides = [["a", one], ["b", other]] as const;
-  for (let steps = 0; one.isOpen || other.isOpen; steps++) {
-    if (steps % 8192 === 0) onRows?.(one.rows);
-    for (const [side, cursor] of sides) {
-      if (!cursor.isOpen) continue;
-      const { id } = cursor;
-      if (tally.isHeld(side, id)) throw cursor.error(`${ID} ${id} comes twice`);
-      tally.hold(side, id, cursor.row);
-      if (!cursor.step()) await cursor.load();
-    }
-    if (tally.held <= UNORDERED_ROWS_MAX) continue;
-    throw new DataError(
-      `${one.name} and ${other.name} are in different orders and have more ` +
-        `rows than can wait for their partners; sort both by ${ID}`,
-    );
-  }
-}
-
 /** Pairs the rows of one time by their ids. */
 async function pairGroup(
   one: Cursor,
@@ -363,8 +263,8 @@ async function pairGroup(
   tally: Tally,
 ): Promise<void> {
   const key = one.key(BY_TIME);
-  const rows = await group(one, key);
-  const others = await group(other, key);
+  const rows = await rowsOfTime(one, key);
+  const others = await rowsOfTime(other, key);
   for (const [id, row] of rows) {
     const partner = others.get(id);
     if (partner === undefined) tally.alone("a", id, row);
@@ -372,160 +272,6 @@ async function pairGroup(
     others.delete(id);
   }
   for (const [id, row] of others) tally.alone("b", id, row);
-}
-
-/** The rows of one time, by their ids. */
-async function group(
-  cursor: Cursor,
-  key: number | string,
-): Promise<Map<string, readonly RawValue[]>> {
-  const rows = new Map<string, readonly RawValue[]>();
-  while (cursor.isOpen && cursor.key(BY_TIME) === key) {
-    const { id } = cursor;
-    if (rows.has(id)) throw cursor.error(`${ID} ${id} comes twice`);
-    if (rows.size === GROUP_ROWS_MAX) {
-      throw cursor.error(
-        `more than ${GROUP_ROWS_MAX} rows have the same ${TIME}; sort both by ` +
-          ID,
-      );
-    }
-    rows.set(id, [...cursor.row]);
-    if (!cursor.step()) await cursor.load();
-  }
-  return rows;
-}
-
-/** The rows of a table, one at a time. */
-class Cursor {
-  readonly name: string;
-  /** Values of the present row, in the order of the compared columns. */
-  readonly row: RawValue[] = [];
-  /** TRANSACTION_ID of the present row. */
-  id = "";
-  /** Whether there is a present row. */
-  isOpen = true;
-  /** Rows read so far. */
-  rows = 0;
-  readonly #pages: AsyncIterator<ComparedPage>;
-  readonly #columns: readonly string[];
-  readonly #places: readonly number[];
-  readonly #values: RawValue[] = [];
-  #page: ComparedPage | undefined;
-  #index = -1;
-  #orders: Orders | undefined;
-  /** What the present row is sorted by, in each order that may count. */
-  readonly #keys = new Map<RowOrder, number | string>();
-
-  constructor(
-    { name, columns, pages }: ComparedTable,
-    compared: readonly string[],
-  ) {
-    this.name = name;
-    this.#pages = pages;
-    this.#columns = compared;
-    this.#places = compared.map((column) => columns.indexOf(column));
-  }
-
-  /** Goes to the first row of the next page that has any. */
-  async load(): Promise<void> {
-    do {
-      const { value, done } = await this.#pages.next();
-      if (done) {
-        this.isOpen = false;
-        return;
-      }
-      this.#page = value;
-      this.#index = -1;
-    } while (!this.step());
-  }
-
-  /** Goes to the next row of the page; false at its end. */
-  step(): boolean {
-    const page = this.#page;
-    if (page === undefined || ++this.#index >= page.length) return false;
-    this.#read(page, this.#index);
-    this.rows++;
-    if (this.#orders) this.#check(this.#orders);
-    return true;
-  }
-
-  #read(page: ComparedPage, index: number): void {
-    page.read(index, this.#values);
-    const { row } = this;
-    for (let at = 0; at < this.#places.length; at++) {
-      row[at] = this.#values[this.#places[at]];
-    }
-    const id = row[0];
-    if (isMissing(id)) {
-      throw this.error(`there is no ${ID}`);
-    }
-    this.id = String(id);
-  }
-
-  /** Whether the rows of the present page are in that order. */
-  isSorted({ column, key }: RowOrder): boolean {
-    const page = this.#page;
-    const place = this.#columns.indexOf(column);
-    if (!this.isOpen || page === undefined) return true;
-    if (place < 0) return false;
-    let before: number | string | undefined;
-    const values: RawValue[] = [];
-    for (let index = 0; index < page.length; index++) {
-      page.read(index, values);
-      const own = key(values[this.#places[place]]);
-      if (own === undefined) return false;
-      const order = before === undefined ? 1 : compareIds(own, before);
-      if (order < 0 || order === 0 && column === ID) return false;
-      before = own;
-    }
-    return true;
-  }
-
-  /** Holds the rows to some orders from the present one on. */
-  keepTo(orders: Orders): void {
-    this.#orders = orders;
-    if (this.isOpen) this.#check(orders);
-  }
-
-  /** What the present row is sorted by. */
-  key(order: RowOrder): number | string {
-    return this.#keys.get(order) ?? "";
-  }
-
-  #check(orders: Orders): void {
-    for (const order of orders.possible) {
-      const { column } = order;
-      const value = this.row[this.#columns.indexOf(column)];
-      const key = order.key(value);
-      const before = this.#keys.get(order);
-      if (key === undefined) {
-        const found = shown(value) ?? "missing";
-        orders.drop(
-          order,
-          this.error(`${column} is ${found}, unlike in the rows before`),
-        );
-        continue;
-      }
-      this.#keys.set(order, key);
-      const ahead = before === undefined ? 1 : compareIds(key, before);
-      if (ahead > 0 || ahead === 0 && column === TIME) continue;
-      orders.drop(
-        order,
-        this.error(
-          ahead === 0
-            ? `${ID} ${this.id} comes twice`
-            : `${column} ${key} comes after ${before}, so the rows are not in ` +
-              "its order; sort both by it",
-        ),
-      );
-    }
-  }
-
-  /** An error about the present row. */
-  error(message: string): DataError {
-    const place = this.#page?.place(this.#index);
-    return new DataError(`${place}: ${message}`);
-  }
 }
 
 /** Rows that only one side has. */
@@ -657,79 +403,3 @@ class Tally {
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-
-/** How far values are apart: 0 if they say the same, Infinity if they are no numbers that differ. */
-function distance(a: RawValue, b: RawValue): number {
-  if (isMissing(a) || isMissing(b)) {
-    return isMissing(a) && isMissing(b) ? 0 : Infinity;
-  }
-  const one = numberOf(a);
-  const other = numberOf(b);
-  if (!Number.isNaN(one) && !Number.isNaN(other)) {
-    const apart = Math.abs(one - other);
-    // Digits beyond those of a double: two whole numbers that round to one.
-    return apart === 0 && hasManyDigits(a) && hasManyDigits(b) &&
-        String(a) !== String(b)
-      ? Infinity
-      : apart;
-  }
-  return textOf(a) === textOf(b) ? 0 : Infinity;
-}
-
-const NUMBER = /^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
-
-/** The number that a value is; NaN if it is none. */
-function numberOf(value: RawValue): number {
-  switch (typeof value) {
-    case "number":
-      return value;
-    case "bigint":
-    case "boolean":
-      return Number(value);
-    case "string":
-      return NUMBER.test(value) ? Number(value) : NaN;
-    default:
-      return NaN;
-  }
-}
-
-function hasManyDigits(value: RawValue): boolean {
-  return typeof value === "bigint" ||
-    typeof value === "string" && /^-?\d{16,}$/.test(value);
-}
-
-/** A whole number up to 2^53 − 1; undefined for anything else. */
-function wholeNumber(value: RawValue): number | undefined {
-  const number = numberOf(value);
-  return Number.isSafeInteger(number) ? number : undefined;
-}
-
-/** A time in one form; undefined for what is none. */
-function momentText(value: RawValue): string | undefined {
-  if (value instanceof Date) {
-    return withoutZeros(value.toISOString().slice(0, -1));
-  }
-  if (typeof value !== "string") return undefined;
-  const [, day, time] =
-    /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d+)?)Z?$/.exec(value) ?? [];
-  return day && `${day}T${withoutZeros(time)}`;
-}
-
-/** A time without the last zeros of its fraction. */
-function withoutZeros(time: string): string {
-  return time.includes(".") ? time.replace(/\.?0+$/, "") : time;
-}
-
-/** What a value that is no number says. */
-function textOf(value: RawValue): string {
-  if (value instanceof Date) return momentText(value) ?? "";
-  if (typeof value === "object") return JSON.stringify(value);
-  return momentText(value) ?? String(value);
-}
-
-/** A value for people; null where there is none. */
-function shown(value: RawValue): string | null {
-  if (isMissing(value)) return null;
-  if (value instanceof Date) return value.toISOString();
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
-}

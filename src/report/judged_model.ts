@@ -2,9 +2,7 @@
 import {
   featureNames,
   type FeatureParameters,
-  nullableNames,
 } from "../features/parameters.ts";
-import { AMOUNT_INPUT } from "../learning/data/payments.ts";
 import {
   labelsKnown,
   spanText,
@@ -33,10 +31,7 @@ export class JudgedModel {
   /** A collector of scores of the payments that the model is judged by. Throws ModelError where the features are others. */
   async scores(features: FeatureParameters): Promise<ScoreCollector> {
     const names = featureNames(features);
-    const scorer = await this.#model.scorerFor(
-      [AMOUNT_INPUT, ...names],
-      nullableNames(features),
-    );
+    const scorer = await this.#model.scorerFor(features);
     const { training } = this.#model;
     const from = training ? labelsKnown(training) : -Infinity;
     return new ScoreCollector(scorer, names, from);

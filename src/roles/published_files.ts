@@ -3,7 +3,7 @@
  * whether they are still the same. Files may grow while they are read, and more
  * may come after them; what has been published must not change.
  */
-import { counted } from "../base/counted.ts";
+import { counted, thousands } from "../base/counted.ts";
 import { ConfigError } from "../base/error.ts";
 import { STANDARD_STREAM } from "../base/output_file.ts";
 import type { DaySource } from "../files/day_source.ts";
@@ -108,7 +108,8 @@ export class PublishedFiles {
       return { what, grownBytes: 0 };
     }
     if (now.bytes < bytes) {
-      const what = `has ${counted(now.bytes, "byte")} and had ${bytes}`;
+      const had = thousands(bytes);
+      const what = `has ${counted(now.bytes, "byte")} and had ${had}`;
       return { what, grownBytes: 0 };
     }
     const before = await stampFile(path, bytes);

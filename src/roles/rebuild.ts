@@ -2,7 +2,7 @@
  * Fills a store again from the log: its rows of any stream are removed, then
  * the writers store what the log holds, as they always do, and end.
  */
-import { counted } from "../base/counted.ts";
+import { counted, thousands } from "../base/counted.ts";
 import { DataError } from "../base/error.ts";
 import { type Log, readRange } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
@@ -158,9 +158,8 @@ async function requireWritten(
   }
   if (held >= written) return;
   throw new DataError(
-    `${output} holds ${
-      counted(held, "record")
-    }, but ${group} has written ${written}: ` +
+    `${output} holds ${counted(held, "record")}, but ${group} has written ` +
+      `${thousands(written)}: ` +
       `the log has lost some, and the store would lack them; to clear it and ` +
       `fill it with what remains, add --accept-missing-start`,
   );

@@ -1,13 +1,15 @@
 /**
  * How much memory the processor's state takes for payments that come as those
  * of a sample: what the ledger and the windows of both stages hold once their
- * time is full. Labels that arrive later, buffers and the runtime come on top.
+ * time is full, labels that arrive later included. Buffers and the runtime come
+ * on top.
  */
 import {
   CustomerOperator,
   TerminalOperator,
 } from "../features/feature_operator.ts";
 import { type DeclaredPart, declaredPart } from "../features/declared_part.ts";
+import type { LabelSample } from "../features/label_windows.ts";
 import { IdDigests } from "../features/id_digest.ts";
 import { hasHandbook } from "../features/parameters.ts";
 import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
@@ -28,9 +30,13 @@ export interface PaymentSample {
   readonly ofCards: Iterable<number>;
   /** Of each terminal, how many there are. */
   readonly ofTerminals: Iterable<number>;
+  /** Of streams whose labels arrive later, how many payments get one. */
+  readonly labels?: Pick<LabelSample, "labelled" | "frauds"> | undefined;
   /** What a definition declares, which has counted the payments; undefined where it declares nothing. */
   readonly declared?: DeclaredPart | undefined;
 }
+
+const NO_LABELS = { labelled: 0, frauds: 0 };
 
 /** What one of the states holds. */
 export interface StateMemory {
@@ -59,7 +65,8 @@ export function declaredSample(
 /** The memory of each state, within about a fifth. */
 export function predictMemory(
   parameters: StreamParameters,
-  { seconds, ofCards, ofTerminals, declared }: PaymentSample,
+  { seconds, ofCards, ofTerminals, labels = NO_LABELS, declared }:
+    PaymentSample,
 ): StateMemory[] {
   const { features, latenessSeconds } = parameters;
   const shape = shapeOfStream(parameters);
@@ -85,27 +92,21 @@ export function predictMemory(
   ];
   const within = (events: readonly number[], keepSeconds: number) =>
     countsWithin(events, keepSeconds / seconds);
+  const sample: LabelSample = { ...labels, within };
   if (hasHandbook(features)) {
     const slack = terminalSlackSeconds(features);
-    const operators = [
-      [
-        "card windows",
-        new CustomerOperator(features, latenessSeconds, digests),
-        cards,
-      ],
-      [
-        "terminal windows",
-        new TerminalOperator(features, slack, digests),
-        [...ofTerminals],
-      ],
-    ] as const;
-    for (const [name, operator, counts] of operators) {
-      const { keepSeconds } = operator.windows;
-      const bytes = operator.bytesFor(within(counts, keepSeconds));
-      states.push(state(name, keepSeconds, bytes));
-    }
+    const ofCard = new CustomerOperator(features, latenessSeconds, digests);
+    const ofTerminal = new TerminalOperator(features, slack, digests);
+    const terminals = [...ofTerminals];
+    const { keepSeconds } = ofCard.windows;
+    const cardBytes = ofCard.bytesFor(within(cards, keepSeconds));
+    states.push(state("card windows", keepSeconds, cardBytes));
+    const keep = ofTerminal.windows.keepSeconds;
+    const bytes = ofTerminal.bytesFor(within(terminals, keep)) +
+      ofTerminal.labelBytesFor(terminals, sample);
+    states.push(state("terminal windows", keep, bytes));
   }
-  for (const { by, keepSeconds, bytes } of declared?.memory(within) ?? []) {
+  for (const { by, keepSeconds, bytes } of declared?.memory(sample) ?? []) {
     states.push(state(by.join(" + "), keepSeconds, bytes));
   }
   return states;

@@ -31,9 +31,13 @@ import { labelSeconds } from "./label_feed.ts";
 import { PRODUCER } from "./producing.ts";
 
 /** A stream whose source is to move to another one. */
-interface Streams {
+export interface MovingStreams {
+  /** The followed stream. */
   readonly old: { readonly log: Log; readonly control: Control };
+  /** The one that follows it. */
   readonly own: { readonly log: Log; readonly control: Control };
+  /** Where the latter is. */
+  readonly place: string;
   /** The flag that names the followed stream, for messages. */
   readonly flag: string;
 }
@@ -55,27 +59,35 @@ export async function takeOver(
   await using oldLog = await openLog(oldSettings, report);
   const oldControl = new Control(oldLog);
   const flag = followFlag(follow);
-  const streams: Streams = {
-    own: { log, control },
-    old: { log: oldLog, control: oldControl },
-    flag,
-  };
   await oldControl.refresh();
-  const { id, parameters } = followedOf(oldControl, flag);
+  const { id } = followedOf(oldControl, flag);
   requireSameStream(follow, id, { log: oldSettings, place: follow.place });
-  if (await oldLog.members(INGEST_GROUP) > 0) throw inUse(flag);
+  await moveSource({
+    old: { log: oldLog, control: oldControl },
+    own: { log, control },
+    place: placeOf(settings),
+    flag,
+  });
+}
+
+/** Does so in open logs, whose processes are kept from producing. Throws ConfigError as takeOver() does. */
+export async function moveSource(streams: MovingStreams): Promise<void> {
+  const { old, own, place, flag } = streams;
+  await old.control.refresh();
+  const { parameters } = followedOf(old.control, flag);
+  if (await old.log.members(INGEST_GROUP) > 0) throw inUse(flag);
   await requireAllTaken(streams);
-  await oldLog.producer(PRODUCER);
-  const producer = await log.producer(PRODUCER);
+  await old.log.producer(PRODUCER);
+  const producer = await own.log.producer(PRODUCER);
   // What was still being appended has come by now.
   const position = await requireAllTaken(streams);
   const moved = movedRecords(streams, parameters, position);
-  const { identity } = control;
+  const { identity } = own.control;
   if (!identity) throw new LogError("no role has agreed on a stream");
   // First there: repeated after a crash, the rest follows.
-  await recordFollower(oldLog, {
+  await recordFollower(old.log, {
     id: identity.id,
-    place: placeOf(settings),
+    place,
     offsets: position.offsets,
     at: new Date().toISOString(),
     isOver: true,
@@ -117,7 +129,7 @@ function inUse(place: string): ConfigError {
 
 /** The position in the followed stream. Throws ConfigError unless it is the end. */
 async function requireAllTaken(
-  { own, old, flag }: Streams,
+  { own, old, flag }: MovingStreams,
 ): Promise<FollowPosition> {
   await own.control.refresh();
   await old.control.refresh();
@@ -135,7 +147,7 @@ async function requireAllTaken(
 
 /** Records that say in the own stream where its producer or `ingest` continues. */
 function movedRecords(
-  { own, old: { control } }: Streams,
+  { own, old: { control } }: MovingStreams,
   old: StreamParameters,
   follow: FollowPosition,
 ) {

@@ -197,7 +197,7 @@ export class Backtest<Example> {
     const fired = [...this.#outcomes].map((
       [{ fired, shadow }, { payments }],
     ) => ({ ids: [...fired, ...shadow].map(({ id }) => id), payments }));
-    return ruleFindings(rules.map(({ id }) => id), fired);
+    return ruleFindings(rules, fired);
   }
 }
 
@@ -233,20 +233,22 @@ export interface FiredTogether {
   readonly payments: number;
 }
 
-/** Which of some rules never fire, always fire, or fire where another does; `fired` are all payments. */
+/** Which of some rules never fire, always fire, or fire where another does; `fired` are all payments. A live rule is not superfluous because of one that only watches. */
 export function ruleFindings(
-  ids: readonly string[],
+  rules: readonly Pick<Rule, "id" | "state">[],
   fired: readonly FiredTogether[],
 ): RuleFinding[] {
+  const ids = rules.map(({ id }) => id);
   const all = fired.reduce((sum, { payments }) => sum + payments, 0);
   const both = together(new Set(ids), fired);
   const count = (one: string, other: string) =>
     both.get(`${one} ${other}`) ?? 0;
-  return ids.flatMap((id): RuleFinding[] => {
+  return rules.flatMap(({ id, state }): RuleFinding[] => {
     const own = count(id, id);
     if (own === 0) return [{ kind: "never", id }];
     if (own === all) return [{ kind: "always", id }];
-    return ids.flatMap((other): RuleFinding[] => {
+    return rules.flatMap(({ id: other, state: ofOther }): RuleFinding[] => {
+      if (state === "live" && ofOther === "shadow") return [];
       const share = count(id, other) / own;
       return other !== id && count(other, other) < all && share > OVERLAP
         ? [{ kind: "overlap", id, other, share }]

@@ -8,8 +8,8 @@ import { readWholeFile } from "../base/whole_file.ts";
 import {
   featureNames,
   type FeatureParameters,
-  isWholeFeature,
   nullableNames,
+  wholeFeatures,
 } from "../features/parameters.ts";
 import { AMOUNT_INPUT } from "../learning/data/payments.ts";
 import type { TrainedDays } from "../learning/data/trained_days.ts";
@@ -31,6 +31,7 @@ import {
   openOnnxModel,
   readOnnxMetadata,
 } from "../learning/onnx/onnx_model.ts";
+import type { OfferedInputs } from "../learning/onnx/onnx_signature.ts";
 import { PAYMENT_CELLS } from "../payment/payment_cells.ts";
 import builtIn from "./built_in_model.json" with { type: "text" };
 
@@ -57,14 +58,11 @@ export interface OpenedModel {
   /** The model file's contents; undefined for an ONNX file. */
   readonly trained: TrainedModel | undefined;
   /**
-   * A scorer for payments with these inputs, of which some may be missing; it
-   * may use only some of them. Throws ModelError if they lack an input that the
-   * model needs, or if it does not score payments without an input's value.
+   * A scorer for payments with these features; it may use only some of them.
+   * Throws ModelError if they lack an input that the model needs, or if it does
+   * not score payments without an input's value.
    */
-  scorerFor(
-    inputs: readonly string[],
-    nullable: readonly string[],
-  ): Promise<Scorer>;
+  scorerFor(features: FeatureParameters): Promise<Scorer>;
 }
 
 /** A model that is ready to score the rows of a stream. */
@@ -92,10 +90,10 @@ function ownModel(path: string, text: string): OpenedModel {
     features: featureParameters,
     training,
     trained,
-    scorerFor: (offered, nullable) => {
-      checkInputs(inputs, offered, path);
+    scorerFor: (offered) => {
+      checkInputs(inputs, streamInputs(offered), path);
       const scorer = scorerOf(body, inputs);
-      checkMissing(scorer, nullable, path);
+      checkMissing(scorer, nullableNames(offered), path);
       return Promise.resolve(scorer);
     },
   };
@@ -109,10 +107,8 @@ function onnxModel(path: string, bytes: Uint8Array): OpenedModel {
     features: exportedFeatures(metadata, path),
     training: exportedTraining(metadata, path),
     trained: undefined,
-    scorerFor: async (names, nullable) => {
-      const offered = { names, nullable, isWhole: isWholeInput };
-      return (await openOnnxModel(bytes, path, offered)).scorer;
-    },
+    scorerFor: async (offered) =>
+      (await openOnnxModel(bytes, path, offeredInputs(offered))).scorer,
   };
 }
 
@@ -128,7 +124,7 @@ export async function modelInUse(
   checkFeatures(model, features);
   checkOrder(model, offered);
   checkDeclared(model, features);
-  const scorer = await model.scorerFor(offered, nullableNames(features));
+  const scorer = await model.scorerFor(features);
   const cells = Int32Array.from(scorer.inputs, (name) => {
     const at = offered.indexOf(name);
     return at === 0 ? AMOUNT_CELL : PAYMENT_CELLS + at - 1;
@@ -152,9 +148,16 @@ function checkMissing(
 
 const AMOUNT_CELL = 4;
 
-/** Whether an input of models is always a whole number. */
-export function isWholeInput(name: string): boolean {
-  return name !== AMOUNT_INPUT && isWholeFeature(name);
+/** What the payments of a stream with these features offer to an ONNX model. */
+export function offeredInputs(features: FeatureParameters): OfferedInputs {
+  const names = featureNames(features);
+  const whole = wholeFeatures(features);
+  const isWhole = new Set(names.filter((_, at) => whole[at]));
+  return {
+    names: streamInputs(features),
+    nullable: nullableNames(features),
+    isWhole: (name) => isWhole.has(name),
+  };
 }
 
 /** Names of the inputs that a stream with these features has, in order. */

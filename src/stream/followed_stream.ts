@@ -103,6 +103,12 @@ export function followedOf(
   flag: string,
 ): Omit<FollowedStream, "firstSeconds"> {
   const { identity, parameters, origin, begun } = control;
+  if (identity && !parameters) {
+    throw new ConfigError(
+      `${flag}: a newer version of this program runs that stream; use that ` +
+        "version here as well",
+    );
+  }
   if (!parameters || !identity) {
     throw new ConfigError(
       `${flag}: no role of this version has run there; start that stream ` +

@@ -13,7 +13,7 @@ import type {
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 /** How long something on the page may take. */
-export const WAIT_MS = 60_000;
+export const WAIT_MS = 120_000;
 
 /** A program that serves its page. */
 export interface Served {
@@ -139,7 +139,7 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!await condition()) {
     assert.ok(
       performance.now() < deadline,
-      "it was not so within a minute",
+      `it was not so within ${WAIT_MS / 1000} s`,
     );
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -213,6 +213,15 @@ export async function overflow(page: Page): Promise<unknown> {
   return await page.evaluate(
     "document.documentElement.scrollWidth - document.documentElement.clientWidth",
   );
+}
+
+/** Asserts that axe finds nothing and that the page fits its window, in light and in dark. */
+export async function looksRight(page: Page, what = ""): Promise<void> {
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await violations(page), [], `${what} ${colorScheme}`);
+    assert.equal(await overflow(page), 0, `${what} ${colorScheme}`);
+  }
 }
 
 /** Takes a picture for the documentation, if those are made. */

@@ -8,6 +8,7 @@ import type { Page } from "playwright-core";
 import {
   check,
   eventually,
+  inWindow,
   newPage,
   noErrors,
   open,
@@ -38,33 +39,46 @@ export async function numberChecks(
 ): Promise<void> {
   const data = `${folder}/numbers`;
   let served = await serve(data, FLAGS);
-  const context = await browser.newContext({
-    viewport: { width: 1440, height: 900 },
-  });
-  const page = await newPage(context);
-  await page.addInitScript("localStorage.setItem('analyst', 'Ada')");
-  await until(async () => {
-    const { page: shown } = { page: await snapshotOf(served.address) };
-    return shown.complete && shown.reading === undefined &&
-      shown.totals.scored === shown.produced && shown.produced > 0;
-  });
-  await check("numbers of the page are those of SQL in the store", async () => {
-    await decideSome(page, served.address);
-    await compare(page, served.address, data);
-    noErrors(page);
-  });
-  await check("they are the same after a restart", async () => {
+  try {
+    await inWindow(
+      { browser },
+      { viewport: { width: 1440, height: 900 } },
+      async (context) => {
+        const page = await newPage(context);
+        await page.addInitScript("localStorage.setItem('analyst', 'Ada')");
+        await isComplete(served.address);
+        await check(
+          "numbers of the page are those of SQL in the store",
+          async () => {
+            await decideSome(page, served.address);
+            await compare(page, served.address, data);
+            noErrors(page);
+          },
+        );
+        await check("they are the same after a restart", async () => {
+          await stop(served);
+          served = await serve(data, FLAGS);
+          await compare(page, served.address, data);
+        });
+        await check("and in a second process of the page", async () => {
+          const second = await serve(data, ["--role=dashboard", "--port=0"]);
+          await compare(page, second.address, data);
+          await stop(second);
+        });
+      },
+    );
+  } finally {
     await stop(served);
-    served = await serve(data, FLAGS);
-    await compare(page, served.address, data);
+  }
+}
+
+/** Waits until the page has read a complete stream. */
+async function isComplete(address: string): Promise<void> {
+  await until(async () => {
+    const { complete, reading, totals, produced } = await snapshotOf(address);
+    return complete && reading === undefined && totals.scored === produced &&
+      produced > 0;
   });
-  await check("and in a second process of the page", async () => {
-    const second = await serve(data, ["--role=dashboard", "--port=0"]);
-    await compare(page, second.address, data);
-    await stop(second);
-  });
-  await context.close();
-  await stop(served);
 }
 
 /** The state that the page comes with. */

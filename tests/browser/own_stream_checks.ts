@@ -14,6 +14,7 @@ import {
   check,
   eventually,
   inWindow,
+  looksRight,
   newPage,
   noErrors,
   open,
@@ -22,7 +23,6 @@ import {
   type Stage,
   stop,
   until,
-  violations,
 } from "./browser_stage.ts";
 import { scoreStandIn } from "./stand_in_scorer.ts";
 
@@ -51,11 +51,13 @@ const HARD_IDS = [
   "~tilde",
 ];
 
-const ROWS = 40_000;
+/** They last longer than the checks on a slow machine, and end within the delay of the labels. */
+const ROWS = 100_000;
+const ROWS_PER_DAY = 4000;
 const RATE = 250;
 const START = Date.UTC(2019, 0, 1) / 1000;
 
-/** The raw file: 1,500 payments per day; the first large ones have the hard ids. */
+/** The raw file; the first large ones have the hard ids. */
 function rawRows(): string {
   const random = chance(5);
   const below = (n: number) => Math.floor(random() * n);
@@ -71,7 +73,7 @@ function rawRows(): string {
     const shop = hard ?? `shop ${below(80)}`;
     const amount = isLarge ? 900 + below(100_000) / 1000 : below(90_000) / 1000;
     const refund = row % 31 === 0 && !isLarge ? "-" : "";
-    const at = formatDatetime(START + Math.floor(row * 86_400 / 1500));
+    const at = formatDatetime(START + Math.floor(row * 86_400 / ROWS_PER_DAY));
     lines.push([
       ...[quoted(id), at, card, quoted(shop), row % 2 ? "grocery" : ""],
       ...[`${refund}${amount.toFixed(3)}`, below(90_000)],
@@ -155,16 +157,12 @@ async function checks(
 }
 
 async function viewChecks(page: Page, { address }: OwnStream): Promise<void> {
-  for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme });
-    for (const width of [1280, 390]) {
-      await page.setViewportSize({ width, height: 900 });
-      for (const view of ["now", "alerts?state=all", "alerts?by=terminal"]) {
-        await open(page, address, view);
-        await page.locator("tbody tr").first().waitFor();
-        assert.equal(await overflow(page), 0, `${view} at ${width}`);
-        assert.deepEqual(await violations(page), [], `${view} at ${width}`);
-      }
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    for (const view of ["now", "alerts?state=all", "alerts?by=terminal"]) {
+      await open(page, address, view);
+      await page.locator("tbody tr").first().waitFor();
+      await looksRight(page, `${view} at ${width}`);
     }
   }
   await page.setViewportSize({ width: 1280, height: 900 });

@@ -306,6 +306,35 @@ async function pressAs(page: Page, key: string, name: string): Promise<void> {
   await page.keyboard.press("Enter");
 }
 
+/**
+ * Lets no action of two pages reach the server before both are made, so that
+ * neither page has seen the other's. `act` is repeated until a page sends its
+ * action: it takes no key while the one before is not finished.
+ */
+async function atOnce(
+  pages: readonly Page[],
+  act: (page: Page, at: number) => Promise<void>,
+): Promise<void> {
+  const path = "**/api/cases/*/events";
+  const all = Promise.withResolvers<void>();
+  const held = new Set<Page>();
+  for (const page of pages) {
+    await page.route(path, async (route) => {
+      held.add(page);
+      if (held.size === pages.length) all.resolve();
+      await all.promise;
+      await route.continue();
+    });
+  }
+  await Promise.all(pages.map((page, at) =>
+    until(async () => {
+      if (!held.has(page)) await act(page, at);
+      return held.has(page);
+    })
+  ));
+  for (const page of pages) await page.unroute(path);
+}
+
 async function togetherChecks(stage: Stage): Promise<void> {
   const { address } = stage.served;
   const answer = await fetch(`${address}/api/alerts`);
@@ -321,8 +350,6 @@ async function togetherChecks(stage: Stage): Promise<void> {
           await open(page, address, `alerts/${id}`);
           await page.locator(".decide").waitFor();
         }
-        const press = (...keys: readonly string[]) =>
-          Promise.all(pages.map((page, i) => pressAs(page, keys[i], names[i])));
         // What the page says stays there until another action succeeds.
         const whoWasRefused = async (done: string) => {
           const refused = pages.map((page) =>
@@ -335,13 +362,13 @@ async function togetherChecks(stage: Stage): Promise<void> {
           );
           return await refused[0].isVisible() ? 0 : 1;
         };
-        await press("a", "a");
+        await atOnce(pages, (page, i) => pressAs(page, "a", names[i]));
         const claimed = names[1 - await whoWasRefused("claimed")];
         for (const page of pages) {
           await page.getByRole("button", { name: `Release (${claimed})` })
             .waitFor();
         }
-        await press("c", "l");
+        await atOnce(pages, (page, i) => page.keyboard.press("cl"[i]));
         const loser = await whoWasRefused("(confirmed|cleared)");
         const winner = loser === 0 ? "cleared" : "confirmed as fraud";
         const losing = pages[loser];

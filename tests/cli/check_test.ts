@@ -95,9 +95,9 @@ testRunning(
       const path = `${folder}/${name}.csv`;
       await writeRawSet(path, name, { rows: 2000, cards: 40, seed: 3 });
     }
-    const check = async (name: string) => {
+    const check = async (name: string, definition = name) => {
       const sample = `--sample=${folder}/${name}.csv`;
-      const { code, stdout } = await runMain(["check", name, sample]);
+      const { code, stdout } = await runMain(["check", definition, sample]);
       assert.equal(code, 0);
       return stdout;
     };
@@ -105,6 +105,15 @@ testRunning(
     assert.match(sorted, /\nledger +2 .* 46\.0 .*\ncard windows +30 /);
     assert.match(sorted, /\nterminal windows +44 .*\n\(the processor's/);
     assert.doesNotMatch(sorted, /not in order/);
+    const late = `${folder}/late.yaml`;
+    const labels = "labels: { from: stream, delay: 7d, grace: 1d }";
+    const text = BUILT_IN_DEFINITIONS.sparkov.replace(/^labels: .*$/m, labels);
+    await Deno.writeTextFile(late, text);
+    const labelled = await check("sparkov", late);
+    assert.match(labelled, /in the sample, and labels as in the sample; texts/);
+    const bytesOf = (result: string) =>
+      Number(/\nterminal windows .* ([\d.]+) +[\d.]+\n/.exec(result)?.[1]);
+    assert.ok(bytesOf(labelled) > bytesOf(sorted) + 40, labelled);
     const byCard = await check("tabformer");
     assert.match(
       byCard,

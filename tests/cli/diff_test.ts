@@ -29,6 +29,9 @@ testRunning(
       ]);
       assert.equal(code, 0, stderr);
     }
+    const rounded = await runMain(["diff", a, b]);
+    assert.equal(rounded.code, 1);
+    assert.match(rounded.stdout, /rounding of CSV: --tolerance=1e-6 /);
     const same = await runMain(["diff", a, b, "--tolerance=1e-6"], {
       permissions: ["--allow-read"],
     });
@@ -155,24 +158,31 @@ testRunning(
   },
 );
 
-testRunning("wrong use of diff is exit code 2", async () => {
-  await using folder = temporaryFolder();
-  const a = `${folder.path}/a.csv`;
-  Deno.writeTextFileSync(a, "TRANSACTION_ID,F\n1,2\n");
-  const cases: [string[], RegExp][] = [
-    [[], /diff needs two tables or two streams/],
-    [[a], /diff needs two tables or two streams/],
-    [[a, a, a], /diff takes two words and flags/],
-    [[a, a, "--columns=G"], /a\.csv has no column G; it has TRANSACTION_ID, F/],
-    [[a, a, "--columns="], /--columns must be names of columns/],
-    [[a, a, "--tolerance=-1"], /--tolerance must be/],
-  ];
-  for (const [args, message] of cases) {
-    const { code, stderr } = await runMain(["diff", ...args]);
-    assert.equal(code, 2, args.join());
-    assert.match(stderr, message);
-  }
-  const { code, stderr } = await runMain(["diff", a, `${folder.path}/b.csv`]);
-  assert.equal(code, 1);
-  assert.match(stderr, /cannot read .*b\.csv/);
-});
+testRunning(
+  "diff ends with exit code 2 where it is used wrongly or cannot compare",
+  async () => {
+    await using folder = temporaryFolder();
+    const a = `${folder.path}/a.csv`;
+    Deno.writeTextFileSync(a, "TRANSACTION_ID,F\n1,2\n");
+    const cases: [string[], RegExp][] = [
+      [[], /diff needs two tables or two streams/],
+      [[a], /diff needs two tables or two streams/],
+      [[a, a, a], /diff takes two words and flags/],
+      [
+        [a, a, "--columns=G"],
+        /a\.csv has no column G; it has TRANSACTION_ID, F/,
+      ],
+      [[a, a, "--columns="], /--columns must be names of columns/],
+      [[a, a, "--tolerance=-1"], /--tolerance must be/],
+    ];
+    for (const [args, message] of cases) {
+      const { code, stderr } = await runMain(["diff", ...args]);
+      assert.equal(code, 2, args.join());
+      assert.match(stderr, message);
+    }
+    // As with diff and cmp, 1 says that something differs.
+    const { code, stderr } = await runMain(["diff", a, `${folder.path}/b.csv`]);
+    assert.equal(code, 2);
+    assert.match(stderr, /cannot read .*b\.csv/);
+  },
+);

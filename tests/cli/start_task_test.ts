@@ -129,3 +129,28 @@ testRunning(
     }
   },
 );
+
+testRunning(
+  "./fraudstream gives the network to what names a cluster",
+  async () => {
+    await using folder = temporaryFolder();
+    const deno = `${folder.path}/deno`;
+    // In place of Deno: says which task is started.
+    await Deno.writeTextFile(deno, "#!/bin/sh\necho $3\n", { mode: 0o755 });
+    const cases: [string, string[]][] = [
+      ["start", ["diff", "a.csv", "b.csv"]],
+      ["start:anywhere", ["--anywhere", "diff", "a.csv", "b.csv"]],
+      ["start:cluster", ["run", "--log=kafka", "--brokers=a:1"]],
+      ["start:cluster", ["run", "--store", "cassandra"]],
+      ["start:cluster", ["diff", "a.", "b.", "--brokers=a:1"]],
+      ["start:cluster", ["--anywhere", "diff", "a.", "b.", "--brokers", "a:1"]],
+    ];
+    for (const [task, args] of cases) {
+      const { stdout } = await new Deno.Command(`${ROOT}fraudstream`, {
+        args,
+        env: { PATH: `${folder.path}:/usr/bin:/bin` },
+      }).output();
+      assert.equal(new TextDecoder().decode(stdout).trim(), task, args.join());
+    }
+  },
+);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { RawValue } from "../../src/definition/rejection.ts";
+import type { ComparedTable } from "../../src/files/compared_rows.ts";
 import {
-  type ComparedTable,
   compareRows,
   type DifferenceOptions,
   differs,
@@ -177,6 +177,7 @@ Deno.test("values are the same where they say the same", async () => {
     [new Date("2018-04-01T00:00:31.250Z"), "2018-04-01T00:00:31.25Z"],
     ["2018-04-01T00:00:31Z", "2018-04-01 00:00:31"],
     [{ A: 1 }, '{"A":1}'],
+    [{ A: 1, B: 2 }, '{"B":2,"A":1}'],
   ];
   for (const [a, b] of same) {
     const { columns } = await compare([[1, a]], [[1, b]], [
@@ -195,6 +196,10 @@ Deno.test("values are the same where they say the same", async () => {
     ["9007199254740993", "9007199254740992"],
     [9007199254740993n, 9007199254740992n],
     [{ A: 1 }, '{"A":2}'],
+    [{ A: 1 }, '{"B":1}'],
+    [{ A: 1 }, '{"A":1,"B":1}'],
+    [{ A: 1 }, '{"A":"1"}'],
+    ["{", "[1]"],
   ];
   for (const [a, b] of other) {
     const { columns } = await compare([[1, a]], [[1, b]], [
@@ -213,6 +218,11 @@ Deno.test("numbers within the tolerance are the same", async () => {
   });
   assert.ok(!differs(near));
   assert.ok(differs(await compare(rows(1), rows(1 + 5e-7), columns)));
+  const scores = (score: number): Row[] => [[1, `{"a":${score},"b":0.5}`]];
+  const [one, other] = [scores(0.25), scores(0.75)];
+  const [{ greatest }] = (await compare(one, other, columns)).columns;
+  assert.equal(greatest, 0.5);
+  assert.ok(!differs(await compare(one, other, columns, { tolerance: 0.5 })));
   // None and a number never are.
   const missing = await compare([[1, null]], rows(0), columns, {
     tolerance: 9,

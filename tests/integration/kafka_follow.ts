@@ -90,11 +90,16 @@ testServing(
     // The source stops under load, and the follower takes what is left.
     await producing.stop();
     await using log = await openLog(old, () => {});
+    await using ownLog = await openLog(own, () => {});
     const { produced } = await readStatus(log, new Control(log));
     assert.ok(produced > 900 && produced < ROWS, `${produced} published`);
     await waitFor(own, last, ({ follow }) => follow?.records === produced);
     await last.stop();
     await finish("new", [...following, "--rate=max"]);
+    // Nothing came twice, which the stages would have dropped.
+    const ended = await readStatus(ownLog, new Control(ownLog));
+    const { read, emitted } = ended.stages[0].counters;
+    assert.deepEqual([read, emitted], [ROWS, ROWS]);
     const [stored] = await Promise.all([
       finish("export", ["export", ...on(own), columns, "--out=-"]),
       finish("status", ["status", ...on(own), "--verify"]),

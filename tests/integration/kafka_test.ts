@@ -1,4 +1,4 @@
-/** The tests that need a real Kafka, and no Cassandra; see cluster_test.ts. */
+/** The log on a real Kafka, and what else needs one alone; see cluster_test.ts. */
 import "./foreign_batches.ts";
 import "./kafka_commits.ts";
 import "./kafka_control.ts";
@@ -6,7 +6,6 @@ import "./kafka_files.ts";
 import "./kafka_follow.ts";
 import "./kafka_ingest.ts";
 import "./kafka_interruptions.ts";
-import "./kafka_label_kills.ts";
 import "./kafka_labels.ts";
 import "./kafka_late_requests.ts";
 import "./kafka_log.ts";
@@ -17,4 +16,3 @@ import "./kafka_rights.ts";
 import "./kafka_secured.ts";
 import "./kafka_tools.ts";
 import "./kafka_topics.ts";
-import "./late_training.ts";

@@ -140,7 +140,7 @@ testServing(
     await truncateTables(address, keyspace, ["frauds_by_day"]);
     await assert.rejects(
       assertWhole(first.context, store),
-      /frauds_by_day holds 0 rows and should hold \d+; '\.\/fraudstream rebuild'/,
+      /frauds_by_day holds 0 rows and should hold [\d,]+; '\.\/fraudstream rebuild'/,
     );
     await rebuild(first.context, { ...OPTIONS, store });
     await assertWhole(first.context, store);

@@ -76,16 +76,16 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   mean: ["TX_AMOUNT", "weight"],
   min: ["TX_AMOUNT", "weight"],
   max: ["TX_AMOUNT", "weight"],
-  distinct: ["CUSTOMER_ID", "TERMINAL_ID", "category", "weight", "TX_AMOUNT"],
-  share: ["TX_FRAUD", "online"],
+  distinct: ["category", "TERMINAL_ID", "category", "weight", "CUSTOMER_ID"],
+  share: ["TX_FRAUD", "TX_FRAUD", "online"],
   "seconds_since": ["payments"],
 };
 
 const DAY_SECONDS = 86_400;
 const WEEK_SECONDS = 7 * DAY_SECONDS;
 
-const OVER = [60, 1, 600, 3600, DAY_SECONDS];
-const LONG_OVER = [600, DAY_SECONDS, WEEK_SECONDS, 4 * WEEK_SECONDS];
+const OVER = [600, 60, 3600, 3600, DAY_SECONDS, DAY_SECONDS, 1];
+const LONG_OVER = [DAY_SECONDS, 3600, WEEK_SECONDS, 4 * WEEK_SECONDS];
 
 /** What the parts of a case have in common; times in seconds. */
 interface CaseOptions {
@@ -161,7 +161,7 @@ class CaseMaker {
         },
       }),
       names,
-      log: this.#log(options),
+      log: this.#log(options, names.flatMap((name) => features[name].edges)),
       hasArrival: names.some((name) => features[name].isByArrival),
       steps,
       plain: {
@@ -207,7 +207,12 @@ class CaseMaker {
   #features(options: CaseOptions) {
     const features: Record<
       string,
-      { written: object; plain: object; isByArrival: boolean }
+      {
+        readonly written: object;
+        readonly plain: object;
+        readonly isByArrival: boolean;
+        readonly edges: readonly number[];
+      }
     > = {};
     const aggregates = 1 + this.#below(8);
     for (let i = 0; i < aggregates; i++) {
@@ -223,6 +228,7 @@ class CaseMaker {
         written: { expression: text },
         plain: { kind: "expression", tree, needs },
         isByArrival: false,
+        edges: [],
       };
     }
     return Object.fromEntries(this.#shuffled(Object.entries(features)));
@@ -235,16 +241,21 @@ class CaseMaker {
 
   #aggregate(options: CaseOptions) {
     const { keys, labelDelay, grace, partitions, isPunctual } = options;
-    const by = this.#pick(keys);
+    const by = partitions > 1 && this.#random() >= 0.6
+      ? keys[keys.length - 1]
+      : this.#pick(keys);
     const isLater = partitions > 1 && !isOfCard(by);
-    const kind = this.#pick(Object.keys(FIELDS));
+    const isRisk = grace !== null && this.#random() >= 0.6;
+    const kind = isRisk ? "share" : this.#pick(Object.keys(FIELDS));
     const fields = FIELDS[kind].filter((field) =>
       // When such a label counts, depends on how the partitions run.
       field !== "TX_FRAUD" || !isLater || grace === null || isPunctual
     );
     const of = this.#pick(fields);
-    const over = this.#pick(options.isSlow ? LONG_OVER : OVER);
     const isLabel = of === "TX_FRAUD";
+    const over = this.#pick(
+      options.isSlow || isLabel && grace !== null ? LONG_OVER : OVER,
+    );
     const isByArrival = this.#random() >= (isLater ? 0.6 : 0.9);
     const least = isLabel && grace === null ? labelDelay : 0;
     let delay = this.#pick([undefined, undefined, 0, 60, 1800]);
@@ -277,6 +288,8 @@ class CaseMaker {
         self: kind !== "seconds_since" && !leavesSelf,
       },
       isByArrival: isLater && isByArrival,
+      // How long after a payment its window begins and ends.
+      edges: [delay ?? 0, (delay ?? 0) + over].filter((edge) => edge > 0),
     };
   }
 
@@ -376,7 +389,7 @@ class CaseMaker {
   }
 
   /** Payments within the lateness, and their labels some time later. */
-  #log(options: CaseOptions): LogEntry[] {
+  #log(options: CaseOptions, edges: readonly number[]): LogEntry[] {
     const { decimals, partitions, isSlow, cards, shops } = options;
     const { grace, isPunctual, hasTextIds } = options;
     const steps = isSlow ? [3600, DAY_SECONDS, WEEK_SECONDS] : [3600];
@@ -384,11 +397,17 @@ class CaseMaker {
     const payments = 3 + this.#below(60);
     const paid: { readonly time: number; readonly partition: number }[] = [];
     const progress: number[] = Array(partitions).fill(0);
+    // When something changes for the payments that come.
+    const turns: number[] = [];
     let now = 2 * LATENESS_SECONDS;
     for (let id = 0; id < payments; id++) {
-      now += this.#pick([0, 0, 1, 59, 60, 600, ...steps, this.#below(900)]);
-      const back = this.#pick([
-        ...[0, 0, 0, 0, LATENESS_SECONDS],
+      const turn = Math.min(...turns.filter((at) => at > now));
+      const isTurn = this.#random() >= 0.6 && turn <= now + steps[0];
+      now = isTurn
+        ? turn
+        : now + this.#pick([0, 0, 1, 59, 60, 600, ...steps, this.#below(900)]);
+      const back = isTurn ? 0 : this.#pick([
+        ...[0, 0, 0, LATENESS_SECONDS],
         this.#below(LATENESS_SECONDS + 1),
       ]);
       const time = now - back;
@@ -414,13 +433,16 @@ class CaseMaker {
         },
       });
       paid.push({ time, partition });
+      if (edges.length > 0) turns.push(time + this.#pick(edges));
       while (grace !== null && this.#random() >= 0.6) {
-        const label = this.#below(paid.length);
+        const recent = this.#random() < 0.6 ? Math.min(4, id + 1) : id + 1;
+        const label = id - this.#below(recent);
         const { time, partition } = paid[label];
         const since = progress[partition] - LATENESS_SECONDS;
         const least = isPunctual ? Math.max(time, since) : time;
         const known = least + this.#pick([0, 60, this.#below(2000)]);
-        const fraud = this.#pick([0, 1, 1, null]);
+        const fraud = this.#pick([1, 1, 0, null]);
+        turns.push(known + grace);
         log.push({ partition, label, known, fraud });
       }
     }

@@ -110,7 +110,7 @@ async function streamed(one: DeclaredCase): Promise<Streamed> {
   await using folder = await openMemory(parameters);
   await appendLog(folder, one);
   const random = chance(one.steps);
-  await using disk = random() < 0.5 ? temporaryFolder() : undefined;
+  await using disk = random() < 0.7 ? temporaryFolder() : undefined;
   await runStages(folder, parameters, random, disk?.path);
   const ids = one.log.flatMap((entry) =>
     "payment" in entry ? [entry.payment.TRANSACTION_ID] : []
@@ -160,14 +160,17 @@ async function runStages(
       (context) => writerStage(context, options),
     ),
   ];
-  const accidents = random() < 0.5 ? 0 : 0.4;
+  const accidents = random() < 0.3 ? 0 : 0.4;
   const isDone = async () => {
     for (const stage of stages) if (!await stage.done()) return false;
     return true;
   };
+  // One partition runs ahead for a while, as far as the others let it.
+  let first = 0;
   while (!await isDone()) {
     const stage = stages[below(stages.length)];
-    const partition = below(parameters.partitions);
+    if (random() < 0.05) first = below(parameters.partitions);
+    const partition = random() < 0.6 ? first : below(parameters.partitions);
     if (random() < accidents) {
       const what = random();
       if (what < 0.4) {

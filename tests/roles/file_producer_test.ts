@@ -302,7 +302,7 @@ testWriting(
     const changes: [() => void, RegExp][] = [
       [
         () => Deno.writeTextFileSync(first, one.slice(0, 60_000)),
-        /a\.csv has 60000 bytes and had \d+ since its rows were published/,
+        /a\.csv has 60,000 bytes and had [\d,]+ since its rows were published/,
       ],
       [
         () => Deno.writeTextFileSync(first, one.replace("fraud", "Fraud")),
@@ -314,7 +314,7 @@ testWriting(
           Deno.renameSync(second, first);
           Deno.renameSync(elsewhere, second);
         },
-        /a\.csv has \d+ bytes and had \d+/,
+        /a\.csv has [\d,]+ bytes and had [\d,]+/,
       ],
     ];
     for (const [change, says] of changes) {
@@ -339,7 +339,7 @@ testWriting(
     });
     assert.match(
       JSON.stringify(warnings),
-      /a\.csv has grown by 1 bytes since the stream was completed/,
+      /a\.csv has grown by 1 byte since the stream was completed/,
     );
     Deno.removeSync(first);
     await produce(folder, first, MAX); // complete: nothing is read

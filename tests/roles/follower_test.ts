@@ -60,6 +60,7 @@ function follow(
   own: OpenFolder,
   folder: string,
   signal: AbortSignal = new AbortController().signal,
+  acceptsGaps = false,
 ): Promise<void> {
   const context = { ...own.context, control: new Control(own.log), signal };
   return runFollower(context, {
@@ -68,7 +69,7 @@ function follow(
       place: folder,
     },
     place: "tests",
-    acceptsGaps: false,
+    acceptsGaps,
   });
 }
 
@@ -181,8 +182,23 @@ testWriting(
     await using old = await openFolder(temporary.path, PARAMETERS);
     // Long enough that a restart needs only the end of it.
     const days = 200;
-    const parameters = { ...SET_A.parameters, days };
-    await produce(old, { ...SET_A, parameters });
+    const data = { ...SET_A, parameters: { ...SET_A.parameters, days } };
+    const stop = new AbortController();
+    await runProducer({ ...old.context, signal: stop.signal }, {
+      data,
+      pace: { kind: "max" },
+      published: () => stop.abort(),
+    });
+    const ends = async ({ log }: OpenFolder) =>
+      await log.endOffsets(TRANSACTION_TOPIC);
+    await using slow = await openMemory(PARAMETERS);
+    const pause = new AbortController();
+    const following = follow(slow, temporary.path, pause.signal);
+    const first = await ends(old);
+    while (String(await ends(slow)) !== String(first)) await delay(5);
+    pause.abort();
+    await following;
+    await produce(old, data);
     await runBehind(old);
     const options = {
       keepDays: 0,
@@ -194,24 +210,27 @@ testWriting(
       const [state] = await old.log.topics([TRANSACTION_TOPIC]);
       return state.startOffsets;
     };
-    // A follower that has taken nothing yet.
-    await using slow = await openMemory(PARAMETERS);
-    await slow.context.control.refresh();
-    const follower = {
-      id: slow.context.control.identity?.id ?? "",
-      place: "tests",
-      offsets: [0, 0, 0],
-      at: new Date().toISOString(),
-    };
-    await recordFollower(old.log, follower);
-    assert.deepEqual(await trim(), [0, 0, 0]);
+    // It has stopped, and nothing that it has not taken goes.
+    const held = await trim();
+    assert.ok(held.every((start, at) => start <= (first?.[at] ?? 0)));
+    const oldControl = new Control(old.log);
+    await oldControl.refresh();
+    const [follower] = oldControl.followers;
+    assert.deepEqual(follower.offsets, first);
     await recordFollower(old.log, { ...follower, isOver: true });
     const starts = await trim();
-    assert.ok(starts.every((start) => start > 0), String(starts));
+    assert.ok(starts.every((start, at) => start > held[at]), String(starts));
+    await assert.rejects(
+      () => follow(slow, temporary.path),
+      /were deleted before they were read; --accept-missing-start/,
+    );
+    await follow(slow, temporary.path, undefined, true);
+    const slowly = await readStatus(slow.log, new Control(slow.log));
     await using own = await openMemory(PARAMETERS);
     await follow(own, temporary.path);
     const control = new Control(own.log);
     const { follow: position } = await readStatus(own.log, control);
+    assert.equal(slowly.follow?.completeFrom, position?.completeFrom);
     const left = await old.log.endOffsets(TRANSACTION_TOPIC) ?? [];
     const kept = left.reduce((sum, end, at) => sum + end - starts[at], 0);
     assert.equal(position?.records, kept);

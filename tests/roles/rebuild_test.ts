@@ -60,7 +60,7 @@ Deno.test("rebuild leaves the store as it is where the sink topic is missing, em
   await refusedRebuild(
     folder,
     withSink(log, (state) => ({ ...state, endOffsets: [0, 0] })),
-    /transaction_sink_topic holds 0 records, but .* has written 2555/,
+    /transaction_sink_topic holds 0 records, but .* has written 2,555/,
   );
   await refusedRebuild(
     folder,
@@ -68,6 +68,6 @@ Deno.test("rebuild leaves the store as it is where the sink topic is missing, em
       ...state,
       endOffsets: state.endOffsets.map((end) => end - 1),
     })),
-    /transaction_sink_topic holds 2553 records, but .* has written 2555/,
+    /transaction_sink_topic holds 2,553 records, but .* has written 2,555/,
   );
 });

@@ -51,12 +51,13 @@ const SAMPLE_DAYS = 12;
 function payments(
   random: () => number,
   [cards, terminals]: readonly [number, number],
+  [days, perDay] = [DAYS, PER_DAY],
 ): Payment[] {
   const skewed = (count: number) => Math.floor(count * random() ** 2);
   return Array.from(
-    { length: PER_DAY * DAYS },
+    { length: perDay * days },
     (_, n) =>
-      paymentAt(Math.floor(n * DAY_SECONDS / PER_DAY), {
+      paymentAt(Math.floor(n * DAY_SECONDS / perDay), {
         transactionId: n,
         customerId: skewed(cards),
         terminalId: skewed(terminals),
@@ -75,6 +76,13 @@ function counts(
   return found.values();
 }
 
+/** How long after its payment a label is known in these tests. */
+const KNOWN_SECONDS = 6 * DAY_SECONDS;
+
+function knownOf({ timeSeconds }: Payment): number {
+  return timeSeconds + KNOWN_SECONDS;
+}
+
 /** Bytes of the ledger and of both stages' windows after all payments. */
 function measured(
   parameters: StreamParameters,
@@ -90,7 +98,7 @@ function measured(
   const customers = new CustomerOperator(features, latenessSeconds, digests);
   const terminals = new TerminalOperator(features, slack, digests);
   const totals = new Float64Array(featureCount(features));
-  rows.forEach((payment, offset) => {
+  const take = (payment: Payment) => {
     const row = { ...payment };
     if (digests) {
       texts.clear();
@@ -101,6 +109,18 @@ function measured(
       digests.takeCustomer(row.customerId, texts);
       digests.takeTerminal(row.terminalId, texts);
     }
+    return row;
+  };
+  let due = 0;
+  rows.forEach((payment, offset) => {
+    const { timeSeconds } = payment;
+    const isLater = features.graceSeconds !== undefined;
+    for (; isLater && knownOf(rows[due]) <= timeSeconds; due++) {
+      const label = { timeSeconds: rows[due].timeSeconds, fraud: 0 } as const;
+      const knownSeconds = knownOf(take(rows[due]));
+      terminals.takeLabel({ ...label, knownSeconds }, timeSeconds);
+    }
+    const row = take(payment);
     ledger.compare(row, row.timeSeconds);
     ledger.add(row, row.timeSeconds, offset);
     customers.process(row, row.timeSeconds, totals);
@@ -134,6 +154,7 @@ Deno.test("the memory of each state is predicted from some days of payments, wit
       [{}, true, [3000, 2000]],
       [{ set: "extended" }, true, [20_000, 50]],
       [{ windowDays: [1, 3], delayDays: 14 }, false, [1000, 8000]],
+      [{ graceSeconds: DAY_SECONDS }, true, [3000, 2000]],
     ] as const;
     for (const [features, isText, keys] of cases) {
       const rows = payments(random, keys);
@@ -144,6 +165,7 @@ Deno.test("the memory of each state is predicted from some days of payments, wit
         seconds: SAMPLE_DAYS * DAY_SECONDS,
         ofCards: counts(sample, "customerId"),
         ofTerminals: counts(sample, "terminalId"),
+        labels: { labelled: 1, frauds: 0 },
       });
       for (const { state, bytes: expected } of predicted) {
         const ratio = expected / bytes[state];
@@ -276,4 +298,89 @@ Deno.test("the memory of 60 declared features is predicted from some days of the
     ratio > 1 / 1.2 && ratio < 1.2,
     `${bytes} predicted, ${live.bytes} held: ${JSON.stringify(predicted)}`,
   );
+});
+
+const LATE = readDefinition(
+  `version: 1
+payment:
+  TRANSACTION_ID: id
+  TX_DATETIME: time
+  CUSTOMER_ID: card
+  TERMINAL_ID: shop
+  TX_AMOUNT: amount
+labels: { from: stream, delay: 7d, grace: 1d }
+features:
+  include: none
+  A: { share: TX_FRAUD, by: TERMINAL_ID, over: 14d }
+  B: { count: payments, by: TERMINAL_ID, over: 1d, delay: 7d }
+  C: { share: TX_FRAUD, by: CUSTOMER_ID, over: 14d, delay: 0s }
+  D: { mean: TX_AMOUNT, by: CUSTOMER_ID, over: 7d, delay: 1d }
+`,
+  "late.yaml",
+);
+
+Deno.test("the memory of labels that arrive later is predicted from some days of payments, within a fifth", async () => {
+  const parameters: StreamParameters = {
+    ...parametersOf({}, false),
+    features: featuresOfDefinition(LATE),
+    definition: recordedDefinition(LATE),
+  };
+  await forEachSeed(1, 10, (seed) => {
+    for (const [labelled, frauds] of [[1, 0.01], [0.05, 0.05]]) {
+      const random = chance(seed);
+      const rows = payments(random, [12_000, 8000], [24, 7000]);
+      const live = declaredSample(parameters);
+      const sample = declaredSample(parameters);
+      assert.ok(live && sample);
+      const digests = new IdDigests(shapeOfStream(parameters));
+      const cells = new Float64Array(PAYMENT_CELLS);
+      const texts = new TextHeap();
+      const totals = new Float64Array(featureCount(parameters.features));
+      const seconds = SAMPLE_DAYS * DAY_SECONDS;
+      const put = (row: Payment) => {
+        texts.clear();
+        toCells(row, cells, 0);
+        cells[CELL.id] = texts.addText(`payment ${row.transactionId}`);
+        cells[CELL.customer] = texts.addText(`card ${row.customerId}`);
+        cells[CELL.terminal] = texts.addText(`shop ${row.terminalId}`);
+      };
+      let due = 0;
+      for (const row of rows) {
+        const { timeSeconds } = row;
+        for (; knownOf(rows[due]) <= timeSeconds; due++) {
+          const what = random();
+          if (what >= labelled) continue;
+          put(rows[due]);
+          digests.takeId(cells[CELL.id], texts);
+          const label = {
+            timeSeconds: rows[due].timeSeconds,
+            knownSeconds: knownOf(rows[due]),
+            fraud: what < frauds ? 1 : 0,
+          } as const;
+          live.takeLabel(cells, 0, texts, digests.words, label, timeSeconds);
+        }
+        put(row);
+        live.process(cells, 0, texts, timeSeconds, totals);
+        if (timeSeconds < seconds) sample.count(cells, 0, texts);
+      }
+      const predict = (labels?: { labelled: number; frauds: number }) =>
+        predictMemory(parameters, {
+          ...{
+            seconds,
+            ofCards: [],
+            ofTerminals: [],
+            declared: sample,
+            labels,
+          },
+        }).slice(1).reduce((sum, { bytes }) => sum + bytes, 0);
+      const bytes = predict({ labelled, frauds });
+      const ratio = bytes / live.bytes;
+      assert.ok(
+        ratio > 1 / 1.2 && ratio < 1.2,
+        `${bytes} predicted, ${live.bytes} held, where ${labelled} of the ` +
+          `payments have a label and ${frauds} are frauds; ${predict()} ` +
+          "without labels",
+      );
+    }
+  });
 });

@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { LogError } from "../../src/base/error.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
-import { type Log, readRange } from "../../src/log/log.ts";
+import { type Append, type Log, readRange } from "../../src/log/log.ts";
 import { emptyBatch } from "../../src/log/record_batch.ts";
+import { moveSource } from "../../src/roles/take_over.ts";
 import { runSource } from "../../src/stream/source_run.ts";
-import { Control } from "../../src/stream/control.ts";
+import { Control, controlRecords } from "../../src/stream/control.ts";
 import type { DeadLetter } from "../../src/stream/dead_letters.ts";
 import { recordedDefinition } from "../../src/stream/stream_definition.ts";
 import {
@@ -327,3 +328,77 @@ Deno.test("a position that another transaction still hides is waited for", async
   }
   await assertExactlyOnce(own);
 });
+
+Deno.test("a source moves to the stream that has followed the one that took it, once nobody takes it there", async () => {
+  const clock = new VirtualClock(1);
+  const kafka = new ScriptedKafka(clock);
+  await using logs = new AsyncDisposableStack();
+  const open = (prefix: string) =>
+    logs.use(openScripted(kafka, clock, () => {}, prefix));
+  const [theirs, old, own] = [open(""), open("old-"), open("own-")];
+  await theirs.createTopics([SOURCE]);
+  for (const log of [old, own]) {
+    await log.createTopics(topicSpecs(PARTITIONS));
+    await new Control(log).agree(PARAMETERS);
+  }
+  const half = RECORDS / 2;
+  await fillSource(theirs, half);
+  const stop = new AbortController();
+  const taking = takeSource(open("old-"), open(""), clock, stop.signal);
+  await untilTaken(old, clock, half * SOURCE.partitions);
+  const offsets = await copyAsFollowed(old, own);
+  const streams = {
+    old: { log: old, control: new Control(old) },
+    own: { log: own, control: new Control(own) },
+    place: "own-",
+    flag: "--follow=old-",
+  };
+  await assert.rejects(() => moveSource(streams), /stop that process first/);
+  stop.abort(new Error("over"));
+  await taking;
+  await moveSource(streams);
+  await fillSource(theirs, RECORDS);
+  const signal = new AbortController().signal;
+  await assert.rejects(
+    () => takeSource(open("old-"), open(""), clock, signal),
+    /the source of this stream has moved to own-/,
+  );
+  const end = new AbortController();
+  const continued = takeSource(open("own-"), open(""), clock, end.signal);
+  await untilTaken(own, clock, RECORDS * SOURCE.partitions);
+  end.abort(new Error("over"));
+  await continued;
+  assert.deepEqual(await old.endOffsets(TRANSACTION_TOPIC), offsets);
+  const ids = (await valuesIn(own, TRANSACTION_TOPIC))
+    .map((json) => JSON.parse(json).TRANSACTION_ID);
+  const expected = Array.from(
+    { length: SOURCE.partitions },
+    (_, p) => sourceValues(p, 0, RECORDS).map((_, at) => 100 * p + at),
+  ).flat().filter((id) => id % 100 % 5 !== 4);
+  assert.deepEqual(ids.sort((a, b) => a - b), expected);
+});
+
+/** Copies the payments of a stream as one that follows it does; returns the offsets behind them. */
+async function copyAsFollowed(old: Log, own: Log): Promise<number[]> {
+  const offsets = await old.endOffsets(TRANSACTION_TOPIC) ?? [];
+  const control = new Control(old);
+  await control.refresh();
+  const records = controlRecords();
+  records.put("follow", {
+    place: "old-",
+    stream: control.identity?.id ?? "",
+    startSeconds: control.begun ?? null,
+    offsets,
+    sinceSeconds: null,
+    records: 1,
+    lag: 0,
+  });
+  const appends: Append[] = records.appends();
+  for (const partition of offsets.keys()) {
+    const values = await valuesOfPartition(old, TRANSACTION_TOPIC, partition);
+    appends.push(appendOf(TRANSACTION_TOPIC, partition, values));
+  }
+  const producer = await own.producer("copy");
+  await producer.append(appends);
+  return offsets;
+}

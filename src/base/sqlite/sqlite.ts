@@ -123,9 +123,12 @@ export class Sqlite {
     } else if (upgrade && found >= oldest && found < version) {
       upgrade(this.db);
     } else {
+      const then = found > version
+        ? "use the newer version of this program that has written it"
+        : "choose another --data folder";
       throw new ConfigError(
         `${path} holds a ${what} of version ${found}, this program reads ` +
-          `version ${version}; choose another --data folder`,
+          `version ${version}; ${then}`,
       );
     }
     this.db.exec(`PRAGMA user_version = ${version}`);

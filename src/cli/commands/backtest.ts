@@ -220,12 +220,23 @@ export interface StoredToTry {
   readonly signal: AbortSignal;
 }
 
+/** Which rules are tried, with which scores, on which payments; see FLAGS. */
+export interface RulesToTry {
+  /** The file of the rules; undefined for those that decided then. */
+  readonly rules?: string | undefined;
+  /** The file of a model that scores again. */
+  readonly model?: string | undefined;
+  /** The least score of an alert. */
+  readonly alertThreshold?: number | undefined;
+  /** From when on, in seconds since 1970. */
+  readonly from?: number | undefined;
+  /** The second before which they lie. */
+  readonly to?: number | undefined;
+}
+
 /** Evaluates the rules of the flags on stored payments. Throws ConfigError, or DataError for a file that cannot be read. */
 export async function tryRules(
-  options: Pick<
-    OwnOptions,
-    "rules" | "model" | "alertThreshold" | "from" | "to"
-  >,
+  options: RulesToTry,
   { stream, store, features, shape, onBadRow, signal }: StoredToTry,
 ): Promise<RulesTried> {
   const rows = ruleRows(features, shape);
@@ -265,7 +276,7 @@ export async function maturity(
 
 /** The rules of the flag, or those that decided then. */
 async function chosenRules(
-  { rules: path }: Pick<OwnOptions, "rules">,
+  { rules: path }: RulesToTry,
   { control }: StoredStream,
   rows: RuleRows,
 ): Promise<ChosenRules> {

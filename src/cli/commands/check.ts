@@ -37,7 +37,7 @@ import { rawRows } from "../../files/raw_rows.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
 import { formatDatetime, formatDuration } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
-import { PAYMENT_CELLS } from "../../payment/payment_cells.ts";
+import { FRAUD_UNKNOWN, PAYMENT_CELLS } from "../../payment/payment_cells.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
 import { TextHeap } from "../../payment/text_heap.ts";
 import { declaredSample, predictMemory } from "../../roles/stage_memory.ts";
@@ -238,6 +238,8 @@ interface Found {
   read: number;
   /** Rows that are payments. */
   mapped: number;
+  /** Payments whose label the data say. */
+  labelled: number;
   frauds: number;
   /** Of each card, how many payments it has. */
   readonly cards: Map<number | string, number>;
@@ -266,6 +268,7 @@ async function mapSample(
   const found: Found = {
     read: 0,
     mapped: 0,
+    labelled: 0,
     frauds: 0,
     cards: new Map(),
     terminals: new Map(),
@@ -324,6 +327,7 @@ function reject(found: Found, reason: string, message: string): void {
 function take(found: Found, payment: MappedPayment): void {
   const { datetimeSeconds, customerId, terminalId, fraud } = payment;
   found.mapped++;
+  if (fraud !== FRAUD_UNKNOWN) found.labelled++;
   if (fraud === 1) found.frauds++;
   countKey(found.cards, customerId);
   countKey(found.terminals, terminalId);
@@ -428,15 +432,18 @@ function missingText({ keys }: DeclaredSampler): string {
 
 /** What the processor's memory will be; nothing for a sample that is small or not in order. */
 function memoryText(
-  { mapped, late, cards, terminals, firstSeconds, lastSeconds }: Found,
+  found: Found,
   parameters: StreamParameters,
   { declared }: DeclaredSampler,
 ): string {
+  const { mapped, late, cards, terminals, firstSeconds, lastSeconds } = found;
   const seconds = lastSeconds - firstSeconds;
   const isSmall = mapped < RATE_PAYMENTS || seconds < RATE_SECONDS;
   if (isSmall || late > 0) return "";
+  const labels = labelsOf(found);
+  const isLater = parameters.features.graceSeconds !== undefined;
   const states = predictMemory(parameters, {
-    seconds,
+    ...{ seconds, labels },
     ofCards: cards.values(),
     ofTerminals: terminals.values(),
     declared,
@@ -454,7 +461,25 @@ function memoryText(
     `(the processor's, predicted for ${
       thousands(perDay)
     } payments per day as ` +
-    "in the sample; texts stay in the log)\n";
+    "in the sample" + (isLater ? `, and ${labels.about}` : "") +
+    "; texts stay in the log)\n";
+}
+
+/** Of a hundred payments, how many are frauds where the data have no labels. */
+const FRAUDS_OF_100 = 1;
+
+/** Which payments get a label later: those of the data that have one, else all. */
+function labelsOf({ mapped, labelled, frauds }: Found) {
+  if (labelled === 0) {
+    return {
+      ...{ labelled: 1, frauds: FRAUDS_OF_100 / 100 },
+      about: `a label for every payment, ${FRAUDS_OF_100} in 100 a fraud`,
+    };
+  }
+  return {
+    ...{ labelled: labelled / mapped, frauds: frauds / mapped },
+    about: "labels as in the sample",
+  };
 }
 
 /** The payments as a table, with their kept fields. */

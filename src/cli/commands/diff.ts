@@ -1,11 +1,16 @@
 /** `diff`: what differs between two exports, or between two streams. */
 import { join } from "node:path";
-import { ConfigError, DataError } from "../../base/error.ts";
+import {
+  ConfigError,
+  DataError,
+  LogError,
+  StoreError,
+} from "../../base/error.ts";
 import { textTable } from "../../base/text_table.ts";
 import { openComparedFiles } from "../../files/compared_files.ts";
+import type { ComparedTable } from "../../files/compared_rows.ts";
 import {
   COLUMN_PARTS,
-  type ComparedTable,
   compareRows,
   differs,
   type LoneRows,
@@ -47,7 +52,7 @@ import { comparedTable } from "../output/stored_comparison.ts";
 import { writeResult } from "../output/terminal.ts";
 import { counted, thousands } from "../../base/counted.ts";
 import { warnings } from "../output/warnings.ts";
-import { listenForStop, throwIfStopped } from "../signals.ts";
+import { listenForStop, StoppedError, throwIfStopped } from "../signals.ts";
 import { fillTable, type PaymentRows } from "./export.ts";
 import { predictionParts, requireStoredRows } from "./stored_rows.ts";
 
@@ -122,7 +127,7 @@ Examples:
   ./fraudstream diff ./old export-of-new.parquet --json
 
 The exit code is 0 where nothing differs, 1 where something does, and 2 for
-wrong use. An error, such as a file that cannot be read, is 1 too.
+wrong use and where the two cannot be compared, as with diff and cmp.
 `;
 
 /** The command. */
@@ -152,7 +157,7 @@ export const DIFF_COMMAND: CommandDeclaration = defineCommand({
 });
 
 async function diff(options: DiffOptions): Promise<void> {
-  const { a, b, tolerance, columns } = options;
+  const { a, b } = options;
   if (a === undefined || b === undefined) {
     throw new ConfigError(
       "diff needs two tables or two streams; for example: " +
@@ -163,14 +168,36 @@ async function diff(options: DiffOptions): Promise<void> {
   if (options.brokers === undefined) {
     refuseGiven(TOPICS_FLAGS, options, "--brokers");
   }
+  const difference = await differenceOf(a, b, options).catch(asTrouble);
+  writeResult(
+    options.json
+      ? JSON.stringify(differenceObject(a, b, difference), null, 2) + "\n"
+      : differenceText(a, b, difference),
+  );
+  if (differs(difference)) throw new DataError(`${a} and ${b} differ`);
+}
+
+/** Whatever keeps a comparison from its end is exit code 2, as with diff and cmp: 1 says that something differs. */
+function asTrouble(error: unknown): never {
+  const isTrouble = [DataError, LogError, StoreError, StoppedError]
+    .some((kind) => error instanceof kind);
+  if (!isTrouble || !(error instanceof Error)) throw error;
+  throw new ConfigError(error.message, { cause: error });
+}
+
+async function differenceOf(
+  a: string,
+  b: string,
+  options: DiffOptions,
+): Promise<RowDifference> {
+  const { tolerance, columns } = options;
   using stop = listenForStop();
   const { signal } = stop;
   using progress = openProgress("diff", 0);
   await using one = await openSide(a, options, signal);
   await using other = await openSide(b, options, signal);
-  let difference: RowDifference;
   try {
-    difference = await compareRows(one.table, other.table, {
+    return await compareRows(one.table, other.table, {
       tolerance,
       columns,
       onRows: (rows) => progress.update(0, counted(rows, "row")),
@@ -179,12 +206,6 @@ async function diff(options: DiffOptions): Promise<void> {
     throwIfStopped(signal, () => "the comparison did not reach the end");
     throw error;
   }
-  writeResult(
-    options.json
-      ? JSON.stringify(differenceObject(a, b, difference), null, 2) + "\n"
-      : differenceText(a, b, difference),
-  );
-  if (differs(difference)) throw new DataError(`${a} and ${b} differ`);
 }
 
 /** One side of a comparison, open until it is disposed of. */
@@ -389,7 +410,19 @@ function differenceText(
       ],
       table,
       [1, 2, 3],
-    ));
+    )) + (isRounding(difference) ? ROUNDING_HINT : "");
+}
+
+/** Digits that CSV has of averages and shares make this difference. */
+const ROUNDING = 1e-6;
+const ROUNDING_HINT = "\nNothing differs by more than the rounding of CSV: " +
+  "--tolerance=1e-6 ignores that.\n";
+
+function isRounding({ columns, onlyA, onlyB }: RowDifference): boolean {
+  return columns.length > 0 && onlyA.rows + onlyB.rows === 0 &&
+    columns.every(({ missing, greatest, part }) =>
+      part === "features" && missing === 0 && (greatest ?? 1) <= ROUNDING
+    );
 }
 
 /** A value that fits in a table; --json has all of it. */

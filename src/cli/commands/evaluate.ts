@@ -2,7 +2,6 @@
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
 import { ConfigError } from "../../base/error.ts";
-import { nullableNames } from "../../features/parameters.ts";
 import { TableWriter } from "../../files/table_writer.ts";
 import type { FitTask } from "../../learning/fit/fit_task.ts";
 import { KIND_NAMES } from "../../learning/kinds/kinds.ts";
@@ -51,7 +50,7 @@ import { duration, positiveNumber } from "../flags/flag_value.ts";
 import { PAYMENT_FLAGS, type PaymentOptions } from "../flags/payment_flags.ts";
 import { loadPeriod, readPaymentInput } from "./labelled_payments.ts";
 import { collectModels, readModels } from "../flags/model_flags.ts";
-import { openModel, streamInputs } from "../../scoring/open_model.ts";
+import { openModel } from "../../scoring/open_model.ts";
 import { PERIOD_FLAGS, type PeriodOptions } from "../flags/period_flags.ts";
 import { cardsPerDay, feedbackStudy } from "./feedback_study.ts";
 import { retrainStudy } from "./retrain_study.ts";
@@ -160,10 +159,8 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   );
   const parameters = input.features;
   const specs = specsFor(named, parameters, origin);
-  const inputs = streamInputs(parameters);
-  const nullable = nullableNames(parameters);
   const scorers = await Promise.all(
-    opened.map((model) => model.scorerFor(inputs, nullable)),
+    opened.map((model) => model.scorerFor(parameters)),
   );
   const { payments, period } = await loadPeriod(options, input);
   const split = splitPayments(payments, period);

@@ -1,9 +1,6 @@
 /** The stored payments of a stream as `diff` compares them: what export writes with everything, in order of TRANSACTION_ID. */
 import type { RawValue } from "../../definition/rejection.ts";
-import type {
-  ComparedPage,
-  ComparedTable,
-} from "../../files/row_difference.ts";
+import type { ComparedPage, ComparedTable } from "../../files/compared_rows.ts";
 import type { ColumnKind } from "../../files/table_encoder.ts";
 import type { PaymentTable, TableSink } from "./payment_table.ts";
 

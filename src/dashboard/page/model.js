@@ -14,6 +14,7 @@ import {
   setText,
   shownShape,
   svg,
+  table,
 } from "./dom.js";
 import { outcomeWords, waitingChanges } from "./proposals.js";
 import { registryOf, thresholdsOf } from "./registry.js";
@@ -23,6 +24,7 @@ import { thresholdPart } from "./threshold.js";
 /** @import { Change } from "./registry.js" */
 /** @import { LineChart } from "./chart.js" */
 /** @import { DriftView, ModelView } from "../views/model_view.ts" */
+/** @import { KnownResult } from "../views/score_counts.ts" */
 
 const MODEL_MS = 3000;
 
@@ -51,6 +53,7 @@ export function openModel(root) {
   const waiting = waitingChanges();
   const threshold = thresholdPart();
   const inputs = h("div", { class: "column" });
+  const shadows = h("div", { class: "column" });
   const versions = h("div", { class: "column" });
   const changed = h("p", { class: "note", role: "status" });
   root.append(
@@ -64,6 +67,7 @@ export function openModel(root) {
       panel("Scores and alerts", scores.element),
     ),
     h("div", { class: "pair" }, threshold.elements),
+    panel("Shadow models", shadows),
     panel("Drift of the inputs", inputs),
     panel("Versions", changed, versions),
   );
@@ -91,6 +95,10 @@ export function openModel(root) {
     setText(now, stateOf(model));
     threshold.show(model);
     inputs.replaceChildren(...driftOf(model));
+    // A table that has the focus is being scrolled.
+    if (!shadows.contains(document.activeElement)) {
+      shadows.replaceChildren(...shadowsOf(model));
+    }
     // A button that has the focus stays where it is.
     if (versions.contains(document.activeElement)) return;
     versions.replaceChildren(
@@ -183,6 +191,65 @@ function showScores(chart, { days, startSeconds, events }) {
       }`
       : "No scores yet",
   );
+}
+
+/**
+ * The shadow models beside the live one, which decides alone.
+ * @param {ModelView} model
+ */
+function shadowsOf({ shadows: { threshold, models } }) {
+  if (models.length === 0) {
+    return [
+      h(
+        "p",
+        { class: "note" },
+        "None. A run with ",
+        h("code", {}, "--shadow-model=FILE"),
+        " scores every payment with that model, too, shows here what it would do, and changes nothing.",
+      ),
+    ];
+  }
+  /** @param {KnownResult} result */
+  const precision = ({ known, frauds }) =>
+    known ? percent(frauds / known) : "–";
+  return [
+    table(
+      "Shadow models",
+      [
+        ["Model"],
+        ["Payments", "number"],
+        ["Alerts, live", "number"],
+        ["precision", "number"],
+        ["Alerts, shadow", "number"],
+        ["precision", "number"],
+        ["Gained", "number"],
+        ["precision", "number"],
+        ["Lost", "number"],
+        ["precision", "number"],
+      ],
+      h(
+        "tbody",
+        {},
+        models.map(({ version, all, live, shadow, gained, lost }) =>
+          h(
+            "tr",
+            {},
+            h("td", {}, h("code", {}, version)),
+            h("td", { class: "number" }, count(all.payments)),
+            [live, shadow, gained, lost].flatMap((result) => [
+              h("td", { class: "number" }, count(result.payments)),
+              h("td", { class: "number" }, precision(result)),
+            ]),
+          )
+        ),
+      ),
+    ),
+    h(
+      "p",
+      { class: "note" },
+      `Of the days above. A shadow model would raise alerts from a score of ${threshold} on. Gained: alerts that it alone would raise; lost: those that only the live model raises. Precision: the share of frauds on days whose labels are known.`,
+    ),
+  ];
 }
 
 const DRIFT_MAX = 8;

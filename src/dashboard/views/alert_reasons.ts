@@ -14,10 +14,12 @@ import type { Page } from "./page_view.ts";
 export type UsualOf = (version: string) => UsualValues | undefined;
 
 /** What the reasons of a score are made of. */
-type Explained = Pick<IndexedAlert, "cents" | "contributions" | "model"> & {
-  /** The payment's features in the order of their names; undefined before it is known. */
-  readonly features: ArrayLike<number> | undefined;
-};
+export type Explained =
+  & Pick<IndexedAlert, "cents" | "contributions" | "model">
+  & {
+    /** The payment's features in the order of their names; undefined before it is known. */
+    readonly features: ArrayLike<number> | undefined;
+  };
 
 /** Says why a payment has its score; nothing before it is known, or where nothing says what moved the score. */
 export function alertReasons(

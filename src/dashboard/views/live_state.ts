@@ -69,6 +69,8 @@ export interface LivePayment extends ShownPayment {
   alert?: 0 | 1;
   /** KNOWN_AT of the label that has arrived later, seconds since 1970. */
   knownAt?: number;
+  /** What shadow models give it, as its prediction has it, once scored. */
+  shadows?: string | null;
 }
 
 /** A card's or a terminal's place on the plane, and how it stands. */
@@ -94,6 +96,7 @@ interface Scored {
   readonly score: number;
   readonly alert: 0 | 1;
   readonly model: string;
+  readonly shadows: string | null;
 }
 
 /** A fraud whose label is not known yet. */
@@ -263,6 +266,7 @@ export class LiveState {
         score,
         alert: cells[at + PREDICTION_CELL.alert] === 1 ? 1 : 0,
         model: versions[row],
+        shadows: rows.shadowScores[row],
       };
       const payment = this.#payments.get(id);
       if (payment) this.#join(payment, scored);
@@ -272,10 +276,12 @@ export class LiveState {
   }
 
   /** Brings a payment and what the model says about it together, once. */
-  #join(payment: LivePayment, { score, alert, model }: Scored): void {
+  #join(payment: LivePayment, scored: Scored): void {
     if (payment.score !== undefined) return;
+    const { score, alert, model, shadows } = scored;
     payment.score = score;
     payment.alert = alert;
+    if (shadows !== null) payment.shadows = shadows;
     this.scores.add({ ...scoredOf(payment, score, alert), version: model });
   }
 
@@ -414,12 +420,12 @@ function ownText(id: number | string): number | string {
 
 /** A scored payment as its day counts it; a label that is not known is none. */
 function scoredOf(
-  { fraud, amount, time }: LivePayment,
+  { fraud, amount, time, shadows }: LivePayment,
   score: number,
   alert: 0 | 1,
 ): ScoredPayment {
   const isFraud = fraud === 1 ? 1 : 0;
-  return { timeSeconds: time, score, alert, fraud: isFraud, amount };
+  return { timeSeconds: time, score, alert, fraud: isFraud, amount, shadows };
 }
 
 /** TX_DATETIME of a time of the stream; undefined before its start is known. */

@@ -24,12 +24,21 @@ import {
   type StreamEvent,
   streamEvents,
 } from "./stream_events.ts";
-import { averagePrecision, type ScoredDay, sumOf } from "./score_counts.ts";
+import {
+  averagePrecision,
+  type ScoredDay,
+  type ShadowResult,
+  shadowResults,
+  sumOf,
+} from "./score_counts.ts";
 
 /** Labels of the newest days that the curve is made of. */
 const CURVE_DAYS = 28;
 /** Entries of the registry's history that are shown. */
 const HISTORY_MAX = 100;
+
+/** Alerts of shadow models in a stream that does not say. */
+const SHADOW_THRESHOLD = 0.5;
 
 /** How a day's scores did. */
 export interface ScoredDayView {
@@ -85,6 +94,11 @@ export interface ModelView {
   readonly drift: DriftView | undefined;
   /** The threshold that was applied to the running stream; undefined where none was. */
   readonly threshold: number | undefined;
+  /** The shadow models beside the live one, the newest first, and the score from which on a payment is an alert of theirs. */
+  readonly shadows: {
+    readonly threshold: number;
+    readonly models: readonly ShadowResult[];
+  };
 }
 
 /** Drift of a model's inputs on a day. */
@@ -169,6 +183,10 @@ function modelViewOf(
   const curveDays = days.filter(isLabelled).slice(-CURVE_DAYS);
   const curve = sumOf(curveDays);
   const registry = registryOf(models);
+  const flags = control.scoringFlags ?? {};
+  const shadowThreshold = Number(
+    flags.shadowThreshold ?? flags.alertThreshold ?? SHADOW_THRESHOLD,
+  );
   const ended = control.end(SINK_TOPIC) !== undefined;
   const scored = days.map((day): ScoredDayView => {
     const view = scoredDayOf(day, isLabelled(day));
@@ -194,6 +212,10 @@ function modelViewOf(
     registry,
     drift: driftOf(metrics),
     threshold: control.alertThreshold,
+    shadows: {
+      threshold: shadowThreshold,
+      models: shadowResults(days, isLabelled, shadowThreshold),
+    },
   };
 }
 

@@ -340,18 +340,12 @@ function findingsOf(
   outcomes: readonly OutcomeSums[],
   decided: number,
 ): FindingView[] {
-  const ids = rules.filter(({ state }) => state !== "off").map(({ id }) => id);
+  const used = rules.filter(({ state }) => state !== "off");
   const fired = outcomes.map(({ rules, shadowRules, payments }) => {
     return { ids: [...rules, ...shadowRules], payments };
   });
   const all = decided.toLocaleString("en-US");
-  const isShadow = (id: string) =>
-    rules.find((rule) => rule.id === id)?.state === "shadow";
-  return ruleFindings(ids, fired).filter((finding) =>
-    // A live rule is not superfluous because of one that only watches.
-    finding.kind !== "overlap" || isShadow(finding.id) ||
-    !isShadow(finding.other)
-  ).map((finding) => {
+  return ruleFindings(used, fired).map((finding) => {
     const { id } = finding;
     if (finding.kind === "overlap") {
       const share = Math.floor(finding.share * 100);

@@ -157,11 +157,11 @@ function keyWords({ by }: ResolvedAggregate): string {
   return `of this ${before === "" ? last : `${before} and ${last}`}`;
 }
 
-/** Which of them: " in 10 minutes", " in the 30 days that ended 7 days before". */
+/** Which of them: " in the last 10 minutes", " in the 30 days that ended 7 days before". */
 function windowWords(aggregate: ResolvedAggregate): string {
   const over = wholeDuration(aggregate.overSeconds);
   const window = aggregate.delaySeconds === 0
-    ? ` in ${over}`
+    ? ` in the last ${over.replace(/^1 /, "")}`
     : ` in the ${over} up to ${wholeDuration(aggregate.delaySeconds)} before`;
   return window + conditionWords(aggregate);
 }

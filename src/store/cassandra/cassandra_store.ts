@@ -3,7 +3,7 @@
  * function of the log: they may be repeated, and their positions are written
  * after them. Nothing here knows the driver.
  */
-import { counted } from "../../base/counted.ts";
+import { counted, thousands } from "../../base/counted.ts";
 import { StoreError } from "../../base/error.ts";
 import type { OutageReport } from "../../base/outage.ts";
 import type { FeatureParameters } from "../../features/parameters.ts";
@@ -148,11 +148,11 @@ export class CassandraStore extends CassandraTable implements Store {
       // A running writer fills the tables one after the other.
       if ((await this.status()).rows !== rows) return;
       throw new StoreError(
-        `${this.#session.keyspace}.${table.name} holds ${
-          counted(found.rows, "row")
-        } ` +
-          `and should hold ${count}; './fraudstream rebuild' fills all tables ` +
-          "again from the log",
+        `${this.#session.keyspace}.${table.name} holds ` +
+          `${counted(found.rows, "row")} and should hold ${
+            thousands(count)
+          }; ` +
+          "'./fraudstream rebuild' fills all tables again from the log",
       );
     }
   }

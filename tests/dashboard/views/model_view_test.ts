@@ -16,6 +16,7 @@ Deno.test("the view of models says when versions and thresholds changed, and whi
     payments.slice(0, 3).map((one, at) => ({
       ...prediction(one, 0.25),
       MODEL_VERSION: at < 2 ? "aaaaaaaaaaaa" : "bbbbbbbbbbbb",
+      SHADOW_SCORES: { cccccccccccc: at / 2 },
     })),
   );
   await page.until(() => {
@@ -51,5 +52,12 @@ Deno.test("the view of models says when versions and thresholds changed, and whi
   assert.deepEqual(
     view.days.map(({ day, complete, version }) => [day, complete, version]),
     [[40, true, "aaaaaaaaaaaa"], [41, false, "bbbbbbbbbbbb"]],
+  );
+  const { threshold, models: [shadow] } = view.shadows;
+  assert.deepEqual([threshold, shadow.version], [0.5, "cccccccccccc"]);
+  const { all, gained, lost } = shadow;
+  assert.deepEqual(
+    [all, gained, lost].map(({ payments }) => payments),
+    [3, 2, 0],
   );
 });

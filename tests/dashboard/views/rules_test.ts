@@ -347,3 +347,38 @@ Deno.test("a stream without rules says so, and its queue has the model's alerts"
   const { alerts } = await answerOf<Queue>(page, "/api/alerts");
   assert.equal(alerts[0].decision, undefined);
 });
+
+Deno.test("rules that never fire, always fire, or fire where another does are pointed out from 1,000 payments on", async () => {
+  await using page = await openPage();
+  await recordRules(page);
+  const named = (...ids: string[]) =>
+    FILE.rules.filter(({ id }) => ids.includes(id));
+  const all = Array.from({ length: 1000 }, (_, id): Decided => ({
+    id,
+    day: 30,
+    amount: 70,
+    fraud: 0,
+    score: 0.1,
+    fired: id < 500 ? named("large", "larger") : named("large"),
+    shadow: id < 500 ? named("strict") : [],
+    decision: "review",
+    verdict: undefined,
+  }));
+  const findings = async () =>
+    (await answerOf<RulesView>(page, "/api/rules")).findings
+      .map(({ id, text }) => `${id} ${text}`);
+  await page.publish(all.map((one) => paymentOf(one)));
+  await page.predict(all.map(predictionOf));
+  await page.until(() => {
+    const { scored, payments } = page.index.known();
+    return scored === 1000 && payments === 1000;
+  });
+  assert.deepEqual(await findings(), [
+    "blocked fired on none of the 1,000 payments.",
+    "trusted fired on none of the 1,000 payments.",
+    "large fired on all of the 1,000 payments.",
+    "never fired on none of the 1,000 payments.",
+    "strict fires where larger fires, too: on 100 % of its payments.",
+    "kind fired on none of the 1,000 payments.",
+  ]);
+});

@@ -5,6 +5,7 @@ import {
   binOf,
   SCORE_BINS,
   ScoreCounts,
+  shadowResults,
   sumOf,
 } from "../../../src/dashboard/views/score_counts.ts";
 
@@ -66,6 +67,49 @@ Deno.test("scores are counted by event day, and no more than 60 days are kept", 
     1,
   ]]]);
   assert.equal(last.fraudAmount[SCORE_BINS - 1], 10);
+});
+
+Deno.test("shadow models are counted beside the live one, and labels that come later count", () => {
+  fc.assert(fc.property(
+    fc.array(fc.record({
+      day: fc.nat(3),
+      alert: fc.nat(1),
+      own: fc.constantFrom(0, 0.3, 0.5, 1, null),
+      fraud: fc.nat(1),
+      later: fc.nat(1),
+    })),
+    (payments) => {
+      const counts = new ScoreCounts();
+      for (const { day, own, alert, fraud, later } of payments) {
+        const payment = {
+          ...{ timeSeconds: day * 86_400, score: 0.1, amount: 2, alert, fraud },
+          shadows: own === null ? null : JSON.stringify({ a: own }),
+        };
+        counts.add({ ...payment, version: "live" });
+        counts.relabel(payment, later - fraud);
+      }
+      const days = counts.days();
+      const found = shadowResults(days, ({ day }) => day < 2, 0.5);
+      const tried = payments.filter(({ own }) => own !== null);
+      if (tried.length === 0) return assert.deepEqual(found, []);
+      const resultOf = (some: typeof payments) => {
+        const known = some.filter(({ day }) => day < 2);
+        const frauds = known.filter(({ later }) => later === 1).length;
+        return { payments: some.length, known: known.length, frauds };
+      };
+      const isOwn = ({ own }: { own: number | null }) => (own ?? 0) >= 0.5;
+      const live = tried.filter(({ alert }) => alert === 1);
+      const others = tried.filter(({ alert }) => alert === 0);
+      assert.deepEqual(found, [{
+        version: "a",
+        all: resultOf(tried),
+        live: resultOf(live),
+        shadow: resultOf(tried.filter(isOwn)),
+        gained: resultOf(others.filter(isOwn)),
+        lost: resultOf(live.filter((one) => !isOwn(one))),
+      }]);
+    },
+  ));
 });
 
 Deno.test("binOf() takes every score from 0 to 1", () => {

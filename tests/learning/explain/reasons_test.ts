@@ -311,13 +311,13 @@ const DECLARED: readonly [
   value: number,
   sentence: string,
 ][] = [
-  [{ overSeconds: 600 }, 12, "12 payments of this card in 10 minutes"],
-  [{}, 1, "1 payment of this card in 1 hour"],
-  [{ overSeconds: 90 }, 0, "no payments of this card in 90 seconds"],
+  [{ overSeconds: 600 }, 12, "12 payments of this card in the last 10 minutes"],
+  [{}, 1, "1 payment of this card in the last hour"],
+  [{ overSeconds: 90 }, 0, "no payments of this card in the last 90 seconds"],
   [
     { by: ["CUSTOMER_ID", "category"], includeSelf: false },
     2,
-    "2 earlier payments of this card and category in 1 hour",
+    "2 earlier payments of this card and category in the last hour",
   ],
   [
     { by: ["TERMINAL_ID"], overSeconds: DAY, delaySeconds: 7 * DAY },
@@ -327,37 +327,37 @@ const DECLARED: readonly [
   [
     { where: "category == 'food'" },
     3,
-    "3 payments of this card in 1 hour where category == 'food'",
+    "3 payments of this card in the last hour where category == 'food'",
   ],
   [
     { where: "x".repeat(81) },
     3,
-    "3 payments of this card in 1 hour that meet its condition",
+    "3 payments of this card in the last hour that meet its condition",
   ],
   [
     { kind: "distinct", of: "TERMINAL_ID" },
     9,
-    "9 different terminals of this card in 1 hour",
+    "9 different terminals of this card in the last hour",
   ],
   [
     { kind: "distinct", of: "category", by: ["TERMINAL_ID"] },
     1,
-    "1 different value of category at this terminal in 1 hour",
+    "1 different value of category at this terminal in the last hour",
   ],
   [
     { kind: "sum", of: "TX_AMOUNT", overSeconds: 7 * DAY },
     1234.5,
-    "total amount of this card in 7 days: 1,234.50",
+    "total amount of this card in the last 7 days: 1,234.50",
   ],
   [
     { kind: "mean", of: "weight", by: ["shop"], includeSelf: false },
     0.25,
-    "mean weight of earlier payments of this shop in 1 hour: 0.25",
+    "mean weight of earlier payments of this shop in the last hour: 0.25",
   ],
   [
     { kind: "max", of: "TX_AMOUNT" },
     NaN,
-    "greatest amount of this card in 1 hour: no value",
+    "greatest amount of this card in the last hour: no value",
   ],
   [
     { kind: "share", of: "TX_FRAUD", by: ["TERMINAL_ID"], delaySeconds: DAY },
@@ -367,7 +367,7 @@ const DECLARED: readonly [
   [
     { kind: "share", of: "online" },
     1,
-    "100 % of payments of this card in 1 hour had online",
+    "100 % of payments of this card in the last hour had online",
   ],
   [
     { kind: "seconds_since", includeSelf: false },
@@ -377,7 +377,7 @@ const DECLARED: readonly [
   [
     { kind: "seconds_since", includeSelf: false },
     NaN,
-    "no earlier payment of this card in 1 hour",
+    "no earlier payment of this card in the last hour",
   ],
   ["TX_AMOUNT / CARD_MEAN", 4.1, "TX_AMOUNT / CARD_MEAN is 4.1"],
   ["TX_AMOUNT / CARD_MEAN", NaN, "TX_AMOUNT / CARD_MEAN has no value"],
@@ -393,14 +393,14 @@ Deno.test("a declared feature has a title from its declaration", () => {
       aggregates: [aggregate(changed)],
       expressions: [],
     })?.title;
-  assert.equal(titleOf({}), "Payments of this card in 1 hour");
+  assert.equal(titleOf({}), "Payments of this card in the last hour");
   assert.equal(
     titleOf({ kind: "distinct", of: "TERMINAL_ID", overSeconds: 30 * DAY }),
-    "Different terminals of this card in 30 days",
+    "Different terminals of this card in the last 30 days",
   );
   assert.equal(
     titleOf({ kind: "share", of: "TX_FRAUD", by: ["TERMINAL_ID"] }),
-    "Share of payments at this terminal in 1 hour that were frauds",
+    "Share of payments at this terminal in the last hour that were frauds",
   );
   assert.equal(declaredWords("OTHER", undefined), undefined);
 });
@@ -439,6 +439,6 @@ Deno.test("a declared feature has a sentence from its declaration", () => {
   };
   assert.equal(
     sentence({ NIGHT: 12 }, both(1), { ...FACTS, declared: count }),
-    "12 payments of this card in 10 minutes (usual: 1)",
+    "12 payments of this card in the last 10 minutes (usual: 1)",
   );
 });

@@ -12,7 +12,8 @@ import type { InputNumbers } from "../../../src/learning/onnx/onnx_writer.ts";
 import { VERSION_PROPERTY } from "../../../src/learning/onnx/onnx_file.ts";
 import { readOnnxGraph } from "../../../src/learning/onnx/onnx_graph.ts";
 import { openOnnxModel } from "../../../src/learning/onnx/onnx_model.ts";
-import { isWholeInput } from "../../../src/scoring/open_model.ts";
+import { HANDBOOK_FEATURES } from "../../../src/features/parameters.ts";
+import { offeredInputs } from "../../../src/scoring/open_model.ts";
 import { openSession } from "../../../src/learning/onnx/onnx_runtime.ts";
 import { fitModel, scorerOf } from "../../../src/learning/kinds/kinds.ts";
 import { testReading } from "../../permission.ts";
@@ -22,6 +23,8 @@ import {
   toNullableColumns,
   VALUE,
 } from "../random_trees.ts";
+
+const IS_WHOLE = offeredInputs(HANDBOOK_FEATURES).isWhole;
 
 const INPUTS = ["TX_AMOUNT", "A", "B"];
 const WIDTH = INPUTS.length;
@@ -103,7 +106,7 @@ async function bothScores(
   const { scorer } = await openOnnxModel(bytes, "m.onnx", {
     names: INPUTS,
     nullable: scorerOf(body, INPUTS).nullable ?? [],
-    isWhole: isWholeInput,
+    isWhole: IS_WHOLE,
   });
   await scorer.score(values, rows.length, onnx);
   return { own, onnx };
@@ -260,7 +263,7 @@ testReading("the file tells its inputs and its version", async () => {
   const offered = ["Z", ...INPUTS.toReversed()];
   const { scorer } = await openOnnxModel(bytes, "m.onnx", {
     names: offered,
-    isWhole: isWholeInput,
+    isWhole: IS_WHOLE,
   });
   assert.deepEqual(scorer.inputs, INPUTS);
 });

@@ -5,7 +5,8 @@ import {
   type OnnxModel,
   openOnnxModel,
 } from "../../../src/learning/onnx/onnx_model.ts";
-import { isWholeInput } from "../../../src/scoring/open_model.ts";
+import { HANDBOOK_FEATURES } from "../../../src/features/parameters.ts";
+import { offeredInputs } from "../../../src/scoring/open_model.ts";
 import {
   bytesField,
   concatenate,
@@ -16,6 +17,8 @@ import {
 } from "../../../src/learning/onnx/protobuf.ts";
 import { testReading } from "../../permission.ts";
 import type { OnnxQuestion } from "./onnx_worker.ts";
+
+const IS_WHOLE = offeredInputs(HANDBOOK_FEATURES).isWhole;
 
 const FOLDER = new URL("../../data/onnx/", import.meta.url);
 
@@ -65,7 +68,7 @@ function open(
 ): Promise<OnnxModel> {
   return openOnnxModel(bytes, "m.onnx", {
     names: inputs,
-    isWhole: isWholeInput,
+    isWhole: IS_WHOLE,
   });
 }
 
@@ -352,7 +355,7 @@ testReading(
     const { inputs, rows } = readGolden();
     const offered = {
       names: inputs,
-      isWhole: isWholeInput,
+      isWhole: IS_WHOLE,
       nullable: [inputs[2]],
     };
     const { scorer } = await openOnnxModel(

@@ -1,6 +1,9 @@
 /** Opens the ONNX model that it is sent and answers the score of one row, from a thread as roles have it. */
 import { openOnnxModel } from "../../../src/learning/onnx/onnx_model.ts";
-import { isWholeInput } from "../../../src/scoring/open_model.ts";
+import { HANDBOOK_FEATURES } from "../../../src/features/parameters.ts";
+import { offeredInputs } from "../../../src/scoring/open_model.ts";
+
+const IS_WHOLE = offeredInputs(HANDBOOK_FEATURES).isWhole;
 
 /** A model and a row for it. */
 export interface OnnxQuestion {
@@ -19,7 +22,7 @@ self.onmessage = async ({ data: { bytes, inputs, row } }) => {
   try {
     const { scorer } = await openOnnxModel(bytes, "m.onnx", {
       names: inputs,
-      isWhole: isWholeInput,
+      isWhole: IS_WHOLE,
     });
     const scores = new Float64Array(1);
     await scorer.score(Float64Array.from(row), 1, scores);

@@ -126,8 +126,8 @@ testWriting(
     assert.ok(error instanceof ConfigError);
     assert.equal(
       error.message,
-      `${path} holds a log of version 7, this program reads version 2; choose ` +
-        `another --data folder`,
+      `${path} holds a log of version 7, this program reads version 2; use ` +
+        `the newer version of this program that has written it`,
     );
   },
 );
