@@ -190,7 +190,7 @@ export class DecisionSource {
     for (const { version, content } of lists.values()) {
       contents.set(version, content);
     }
-    const changed = await control.recordChange(
+    const items = await control.recordChange(
       (state) => ({
         rules: rules.version,
         lists: versions,
@@ -198,8 +198,12 @@ export class DecisionSource {
       }),
       { who: who ?? ownerOf(path), contents },
     );
-    if (changed) {
-      logger.info("the rules changed", { path, version: rules.version });
+    for (const item of items) {
+      if (item.what === "rules") {
+        logger.info("the rules changed", { path, version: item.after });
+      } else if (item.what === "list") {
+        logger.info("a list changed", { list: item.name, version: item.after });
+      }
     }
   }
 

@@ -37,6 +37,7 @@ import { DAY_SECONDS } from "../payment/payment.ts";
 import { findPartitioner } from "./placement.ts";
 import {
   type AppliedChange,
+  type ChangedItem,
   changedItems,
   type ContentPart,
   contentParts,
@@ -575,7 +576,7 @@ export class Control {
   /**
    * Records what decides about payments from the scorer's next steps on, unless
    * that is so already; `contents` are the texts of versions that may be new.
-   * `edit` makes the new state of the newest one. Returns whether it changed.
+   * `edit` makes the new state of the newest one. Returns what changed.
    */
   async recordChange(
     edit: (state: DecisionState) => DecisionState,
@@ -594,8 +595,8 @@ export class Control {
       /** Adds records to append with the change. */
       readonly records?: (records: ControlRecords) => void;
     },
-  ): Promise<boolean> {
-    let changed = false;
+  ): Promise<readonly ChangedItem[]> {
+    let changed: readonly ChangedItem[] = [];
     const items = () =>
       changedItems(this.decisionState, edit(this.decisionState));
     const isPending = () => approved && this.isPending(approved.number);
@@ -607,13 +608,13 @@ export class Control {
         const records = controlRecords();
         add?.(records);
         if (approved) records.putProposal(approved);
-        changed = items().length > 0;
-        if (changed) {
+        changed = items();
+        if (changed.length > 0) {
           records.putChange({
             number: this.#changes.length + 1,
             who,
             at: clock.toISOString(),
-            items: items(),
+            items: changed,
             state: edit(this.decisionState),
           });
         }
