@@ -61,7 +61,7 @@ function windowsOf(
       where: null,
       self: true,
       decimals: 2,
-      aligned: false,
+      order: "log",
     },
   ]);
 }
@@ -72,8 +72,13 @@ type Row = Readonly<Record<string, string | number | null>>;
 async function oracle(folder: string, rows: readonly Row[]): Promise<Row[]> {
   const [from, to] = ["case", "result"].map((name) => join(folder, name));
   const features = FEATURES;
-  const log = rows.map((row) => ({ payment: row, time: row.TX_TIME_SECONDS }));
-  const plain = { labels: { grace: null }, scale: 100, features, log };
+  const log = rows.map((row) => ({
+    payment: row,
+    time: row.TX_TIME_SECONDS,
+    partition: 0,
+  }));
+  const labels = { delay: 7 * DAY, grace: null };
+  const plain = { labels, scale: 100, features, log, arrival: [] };
   await Deno.writeTextFile(from, JSON.stringify(plain));
   const { success, output } = await runTool("python3", [ORACLE, from, to]);
   assert.ok(success, output);
