@@ -3,6 +3,7 @@
  * columns are those of the Cassandra table and the features, in lower case,
  * and a checksum of the row.
  */
+import type { DatabaseSync } from "node:sqlite";
 import { ConfigError, StoreError } from "../../base/error.ts";
 import type { OutageReport } from "../../base/outage.ts";
 import { Sqlite } from "../../base/sqlite/sqlite.ts";
@@ -151,7 +152,10 @@ function openFile(options: EmbeddedStoreOptions): StoreFile {
     path,
     what: "store",
     version: TABLES_VERSION,
-    upgrade: (db) => addMissing(db, features, shape),
+    upgrade: (db) => {
+      requireTables(db, options);
+      addMissing(db, features, shape);
+    },
     oldest: 1,
     schema: firstTables(features, shape).map(createTableSql).join("\n"),
     restore: REFILL,
@@ -173,19 +177,27 @@ function openFile(options: EmbeddedStoreOptions): StoreFile {
   }
 }
 
-function requireColumns(
-  sqlite: Sqlite,
+/** Throws StoreError for a database of something else. */
+function requireTables(
+  db: DatabaseSync,
   { path, features, shape }: EmbeddedStoreOptions,
 ): void {
+  if (columnsOf(db, paymentTable(features, shape)).length > 0) return;
+  throw new StoreError(
+    `${path} is a database without the tables of a store; ${REFILL}`,
+  );
+}
+
+function requireColumns(
+  { db }: Sqlite,
+  options: EmbeddedStoreOptions,
+): void {
+  const { path, features, shape } = options;
   const table = paymentTable(features, shape);
-  const found = columnsOf(sqlite.db, table);
+  const found = columnsOf(db, table);
   const wanted = checkedColumns(table).map(({ name }) => name);
   if (found.toSorted().join() === wanted.toSorted().join()) return;
-  if (found.length === 0) {
-    throw new StoreError(
-      `${path} is a database without the tables of a store; ${REFILL}`,
-    );
-  }
+  requireTables(db, options);
   throw new ConfigError(
     `${path} holds the features of other windows or of another set; give ` +
       `the same --windows and --feature-set, or choose another --data folder`,
