@@ -3,7 +3,6 @@
  * columns are those of the Cassandra table and the features, in lower case,
  * and a checksum of the row.
  */
-import type { DatabaseSync } from "node:sqlite";
 import { ConfigError, StoreError } from "../../base/error.ts";
 import type { OutageReport } from "../../base/outage.ts";
 import { Sqlite } from "../../base/sqlite/sqlite.ts";
@@ -179,7 +178,7 @@ function openFile(options: EmbeddedStoreOptions): StoreFile {
 
 /** Throws StoreError for a database of something else. */
 function requireTables(
-  db: DatabaseSync,
+  db: Sqlite["db"],
   { path, features, shape }: EmbeddedStoreOptions,
 ): void {
   if (columnsOf(db, paymentTable(features, shape)).length > 0) return;
