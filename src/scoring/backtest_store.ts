@@ -13,8 +13,9 @@ import {
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../payment/prediction.ts";
-import { compareTexts, NO_TEXTS } from "../payment/text_heap.ts";
+import { NO_TEXTS } from "../payment/text_heap.ts";
 import type { Control } from "../stream/control.ts";
+import { IdCursor } from "../store/id_cursor.ts";
 import type { Store, StoreRows } from "../store/store.ts";
 import type { BadRowHandler } from "../store/stored_row.ts";
 import { ASSUMED_THRESHOLD, Backtest } from "./backtest.ts";
@@ -121,8 +122,9 @@ export async function backtestStore(
 ): Promise<Backtest<BacktestExample>> {
   const { store, shape, rows: { width }, signal, onBadRow } = options;
   const backtest = new Backtest<BacktestExample>();
-  const finder = new Recorded(
+  const predictions = new IdCursor(
     store.predictions().rows(signal, onBadRow),
+    PREDICTION_CELLS,
     shape,
   );
   const scorer = new CellScorer(width - 1);
@@ -133,8 +135,9 @@ export async function backtestStore(
     const scores = options.model &&
       await scorer.score(options.model, page.cells, page.count);
     for (let index = 0; index < page.count; index++) {
-      while (finder.needsPage(page, index, width - 1)) await finder.nextPage();
-      const found = finder.of(page, index, width - 1);
+      const id = page.cells[index * (width - 1) + CELL.id];
+      while (!predictions.reaches(id, page.texts)) await predictions.nextPage();
+      const found = recordedAt(predictions);
       evaluate(options, backtest, { page, index, row, found, scores });
     }
     read += page.count;
@@ -253,67 +256,11 @@ export async function recordedRules(
   return { rulesFor, shown: byVersion.size === 1 ? shown : undefined };
 }
 
-/** Finds the predictions of payments that come ascending by TRANSACTION_ID, as predictions do. */
-export class Recorded {
-  readonly #pages: AsyncIterator<PredictionRows>;
-  readonly #hasTextIds: boolean;
-  #page: PredictionRows | undefined;
-  #row = 0;
-  #ended = false;
-
-  /** Of predictions in pages. */
-  constructor(
-    pages: AsyncIterable<PredictionRows>,
-    { transactionId }: PaymentShape,
-  ) {
-    this.#pages = pages[Symbol.asyncIterator]();
-    this.#hasTextIds = transactionId === "text";
-  }
-
-  /** Whether the prediction of a payment may be in the next page: those before it are passed. */
-  needsPage(
-    { cells, texts }: StoreRows,
-    index: number,
-    width: number,
-  ): boolean {
-    if (this.#ended) return false;
-    const page = this.#page;
-    if (!page) return true;
-    const id = cells[index * width + CELL.id];
-    for (; this.#row < page.count; this.#row++) {
-      const own = page.cells[this.#row * PREDICTION_CELLS];
-      const order = this.#hasTextIds
-        ? compareTexts(own, page.texts, id, texts ?? NO_TEXTS)
-        : own - id;
-      if (order >= 0) return false;
-    }
-    return true;
-  }
-
-  /** Takes the next page: call it while needsPage() is true. */
-  async nextPage(): Promise<void> {
-    const { value, done } = await this.#pages.next();
-    this.#ended = done === true;
-    this.#page = done ? undefined : value;
-    this.#row = 0;
-  }
-
-  /** What was recorded about a payment for which needsPage() is false. */
-  of(
-    { cells, texts }: StoreRows,
-    index: number,
-    width: number,
-  ): RecordedPrediction {
-    const page = this.#page;
-    if (!page || this.#row >= page.count) return UNPREDICTED;
-    const id = cells[index * width + CELL.id];
-    const at = this.#row * PREDICTION_CELLS;
-    const own = page.cells[at + PREDICTION_CELL.id];
-    const isSame = this.#hasTextIds
-      ? compareTexts(own, page.texts, id, texts ?? NO_TEXTS) === 0
-      : own === id;
-    return isSame ? recordedIn(page, this.#row) : UNPREDICTED;
-  }
+/** What was recorded about the payment that a cursor of predictions has looked for last. */
+export function recordedAt(
+  { page, row }: IdCursor<PredictionRows>,
+): RecordedPrediction {
+  return page ? recordedIn(page, row) : UNPREDICTED;
 }
 
 function recordedIn(

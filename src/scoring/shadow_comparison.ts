@@ -6,10 +6,14 @@ import { aucRoc, rankScores } from "../learning/judge/metrics.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
 import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
-import type { PredictionRows } from "../payment/prediction.ts";
+import {
+  PREDICTION_CELLS,
+  type PredictionRows,
+} from "../payment/prediction.ts";
 import { readShadowScores } from "../payment/prediction_json.ts";
+import { IdCursor } from "../store/id_cursor.ts";
 import type { StoreRows } from "../store/store.ts";
-import { Recorded } from "./backtest_store.ts";
+import { recordedAt } from "./backtest_store.ts";
 
 /** What one of two models did. */
 export interface ModelSide {
@@ -76,14 +80,19 @@ export async function compareShadows(
   options: ShadowComparisonOptions,
 ): Promise<ShadowComparison[]> {
   const { shape, width, threshold, matureSeconds = -Infinity } = options;
-  const finder = new Recorded(options.predictions, shape);
+  const predictions = new IdCursor(
+    options.predictions,
+    PREDICTION_CELLS,
+    shape,
+  );
   const tallies = new Map<string, Tally>();
   let read = 0;
   for await (const page of options.payments) {
     for (let index = 0; index < page.count; index++) {
-      while (finder.needsPage(page, index, width)) await finder.nextPage();
-      const { score, alert, shadows } = finder.of(page, index, width);
       const at = index * width;
+      const id = page.cells[at + CELL.id];
+      while (!predictions.reaches(id, page.texts)) await predictions.nextPage();
+      const { score, alert, shadows } = recordedAt(predictions);
       const datetime = page.cells[at + CELL.datetime];
       const label = page.cells[at + CELL.fraud];
       const fraud = label === FRAUD_UNKNOWN && datetime < matureSeconds

@@ -17,13 +17,9 @@ import { PredictionJsonReader } from "../payment/prediction_json.ts";
 import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
 import { ShapedJsonReader } from "../payment/payment_json.ts";
 import { labelCells, type PaymentShape } from "../payment/payment_shape.ts";
-import {
-  compareTexts,
-  NO_TEXT,
-  NO_TEXTS,
-  TextHeap,
-} from "../payment/text_heap.ts";
+import { NO_TEXT, TextHeap } from "../payment/text_heap.ts";
 import { textCellsOf } from "../store/cell_rows.ts";
+import { IdCursor } from "../store/id_cursor.ts";
 import { RowSpool } from "../store/row_spool.ts";
 import type { StoreRows } from "../store/store.ts";
 import { paymentTable, predictionTable } from "../store/tables.ts";
@@ -89,10 +85,12 @@ export async function* sinkRows(
     yield* spool.rows();
     return;
   }
-  const labels = new LabelFinder(labelRows(stream, shape, signal), shape);
+  const found = labelRows(stream, shape, signal);
+  const labels = new IdCursor(found, LABEL_CELLS, shape);
   for await (const page of spool.rows()) {
     for (let at = 0; at < page.count * width; at += width) {
-      page.cells[at + CELL.fraud] = await labels.of(page.cells[at], page.texts);
+      const fraud = await fraudOf(labels, page.cells[at], page.texts);
+      page.cells[at + CELL.fraud] = fraud;
     }
     yield page;
   }
@@ -136,47 +134,25 @@ async function* labelRows(
   yield* spool.rows();
 }
 
-/** Finds the labels of payments that come ascending by TRANSACTION_ID, as labels do. */
-class LabelFinder {
-  readonly #pages: AsyncIterator<StoreRows>;
-  readonly #hasTextIds: boolean;
-  #page: StoreRows | undefined;
-  #at = 0;
-
-  constructor(
-    pages: AsyncIterable<StoreRows>,
-    { transactionId }: PaymentShape,
-  ) {
-    this.#pages = pages[Symbol.asyncIterator]();
-    this.#hasTextIds = transactionId === "text";
+/** TX_FRAUD of the payment whose id is in a cell: that of its label with the greatest KNOWN_AT, of equal ones the later record; see laterLabel(). */
+async function fraudOf(
+  labels: IdCursor<StoreRows>,
+  id: number,
+  texts: TextHeap | undefined,
+): Promise<number> {
+  let [fraud, knownAt, offset] = [FRAUD_UNKNOWN, -Infinity, -1];
+  for (; await labels.find(id, texts); labels.pass()) {
+    const { page, row } = labels;
+    const at = row * LABEL_CELLS;
+    const label = page?.cells.subarray(at, at + LABEL_CELLS) ?? [];
+    const later = label[LABEL.knownAt] - knownAt ||
+      label[LABEL.offset] - offset;
+    if (later < 0) continue;
+    knownAt = label[LABEL.knownAt];
+    offset = label[LABEL.offset];
+    fraud = label[LABEL.fraud];
   }
-
-  /** TX_FRAUD of the payment whose id is in a cell: that of its label with the greatest KNOWN_AT, of equal ones the later record; see laterLabel(). */
-  async of(id: number, texts: TextHeap = NO_TEXTS): Promise<number> {
-    let [fraud, knownAt, offset] = [FRAUD_UNKNOWN, -Infinity, -1];
-    for (;;) {
-      const page = this.#page;
-      if (!page || this.#at === page.count * LABEL_CELLS) {
-        const { value, done } = await this.#pages.next();
-        if (done) return fraud;
-        this.#page = value;
-        this.#at = 0;
-        continue;
-      }
-      const label = page.cells.subarray(this.#at, this.#at + LABEL_CELLS);
-      const order = this.#hasTextIds
-        ? compareTexts(label[0], page.texts ?? NO_TEXTS, id, texts)
-        : label[0] - id;
-      if (order > 0) return fraud;
-      this.#at += LABEL_CELLS;
-      const later = label[LABEL.knownAt] - knownAt ||
-        label[LABEL.offset] - offset;
-      if (order < 0 || later < 0) continue;
-      knownAt = label[LABEL.knownAt];
-      offset = label[LABEL.offset];
-      fraud = label[LABEL.fraud];
-    }
-  }
+  return fraud;
 }
 
 /** The predictions up to the present end of their topic, as sinkRows(). */

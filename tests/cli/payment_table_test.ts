@@ -1,9 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  partsOf,
-  PaymentTable,
-  PredictionFinder,
-} from "../../src/cli/output/payment_table.ts";
+import { partsOf, PaymentTable } from "../../src/cli/output/payment_table.ts";
 import {
   featureCount,
   HANDBOOK_FEATURES,
@@ -17,6 +13,8 @@ import {
   toCells,
 } from "../../src/payment/payment_cells.ts";
 import { NO_TEXT, TextHeap } from "../../src/payment/text_heap.ts";
+import { HANDBOOK_SHAPE } from "../../src/payment/payment_shape.ts";
+import { IdCursor } from "../../src/store/id_cursor.ts";
 import { TEXT_SHAPE } from "../store/own_shape_contract.ts";
 import {
   emptyPredictions,
@@ -51,7 +49,7 @@ testWriting(
       partlyPredicted: true,
     });
     assert.equal(table.paymentCells, 1);
-    const finder = new PredictionFinder(pages());
+    const cursor = new IdCursor(pages(), PREDICTION_CELLS, HANDBOOK_SHAPE);
     const totals = new Float64Array(featureCount(HANDBOOK_FEATURES));
     const found: boolean[] = [];
     await using writer = await table.open(path, "jsonl");
@@ -60,7 +58,8 @@ testWriting(
       table.clear(ids.length);
       for (const id of ids) {
         table.add(Float64Array.of(id), 0, totals);
-        found.push(await finder.find(id, table));
+        found.push(await cursor.find(id));
+        table.predict(cursor.page, cursor.row);
       }
       await table.write(writer);
     }
@@ -163,12 +162,13 @@ testWriting(
         partlyPredicted: true,
         shape: TEXT_SHAPE,
       });
-      const finder = new PredictionFinder(only(page), TEXT_SHAPE);
+      const cursor = new IdCursor(only(page), PREDICTION_CELLS, TEXT_SHAPE);
       await using writer = await table.open(path, format);
       table.clear(ids.length);
       for (let at = 0; at < cells.length; at += width) {
         table.add(cells, at, new Float64Array(), 0, texts);
-        await finder.find(cells[at], table, texts);
+        await cursor.find(cells[at], texts);
+        table.predict(cursor.page, cursor.row);
       }
       await table.write(writer);
       await writer.close();

@@ -17,6 +17,7 @@ import {
 } from "../../payment/calendar.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
 import { fillLabels } from "../../store/labels.ts";
+import { IdCursor } from "../../store/id_cursor.ts";
 import type { PredictionStore } from "../../store/predictions.ts";
 import type { Store } from "../../store/store.ts";
 import {
@@ -27,7 +28,6 @@ import {
 import {
   partsOf,
   PaymentTable,
-  PredictionFinder,
   type TableSink,
 } from "../output/payment_table.ts";
 import { checkOutput, tableFormat } from "../output/table_output.ts";
@@ -274,8 +274,9 @@ export async function fillTable(
   const totals = new Float64Array(featureCount(features));
   const layout = totalsLayout(features);
   const predictions = table.predicts
-    ? new PredictionFinder(
+    ? new IdCursor(
       store.predictions().rows(signal, badRows.handle),
+      PREDICTION_CELLS,
       shape,
     )
     : undefined;
@@ -294,7 +295,8 @@ export async function fillTable(
       valuesToTotals(values, layout, totals);
       table.add(cells, at, totals, 0, texts);
       if (!predictions) continue;
-      if (await predictions.find(cells[at], table, texts)) predicted++;
+      if (await predictions.find(cells[at], texts)) predicted++;
+      table.predict(predictions.page, predictions.row);
     }
     await table.write(writer);
     rows += count;

@@ -38,12 +38,7 @@ import {
   type PaymentShape,
 } from "../../payment/payment_shape.ts";
 import type { Field } from "../../payment/record_field.ts";
-import {
-  compareTexts,
-  NO_TEXT,
-  NO_TEXTS,
-  type TextHeap,
-} from "../../payment/text_heap.ts";
+import { NO_TEXT, NO_TEXTS, type TextHeap } from "../../payment/text_heap.ts";
 
 import { type SideSource, sideValue } from "../../store/tables.ts";
 
@@ -327,54 +322,4 @@ function predictionColumns(isPartly?: true): TableColumn[] {
     { name: "MODEL_VERSION", kind: "text", ...nullable },
     { name: "CONTRIBUTIONS", kind: "json", nullable: true },
   ];
-}
-
-/** Finds the predictions of payments that come ascending by TRANSACTION_ID, as predictions do. */
-export class PredictionFinder {
-  readonly #pages: AsyncIterator<PredictionRows>;
-  readonly #hasTextIds: boolean;
-  #page: PredictionRows | undefined;
-  #row = 0;
-  #ended = false;
-
-  /** Looks in the pages of a store. */
-  constructor(
-    pages: AsyncIterable<PredictionRows>,
-    { transactionId }: PaymentShape = HANDBOOK_SHAPE,
-  ) {
-    this.#hasTextIds = transactionId === "text";
-    this.#pages = pages[Symbol.asyncIterator]();
-  }
-
-  /** Gives the table the prediction of the payment that it was given last, whose id is in a cell; whether there is one. */
-  async find(
-    transactionId: number,
-    table: PaymentTable,
-    texts: TextHeap = NO_TEXTS,
-  ): Promise<boolean> {
-    for (;;) {
-      const page = this.#page;
-      if (page && this.#row < page.count) {
-        const id = page.cells[this.#row * PREDICTION_CELLS];
-        const order = this.#hasTextIds
-          ? compareTexts(id, page.texts, transactionId, texts)
-          : id - transactionId;
-        if (order < 0) {
-          this.#row++;
-          continue;
-        }
-        const found = order === 0;
-        table.predict(found ? page : undefined, this.#row);
-        return found;
-      }
-      if (this.#ended) {
-        table.predict(undefined, 0);
-        return false;
-      }
-      const { value, done } = await this.#pages.next();
-      this.#ended = done === true;
-      this.#page = done ? undefined : value;
-      this.#row = 0;
-    }
-  }
 }
