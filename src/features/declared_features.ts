@@ -435,7 +435,7 @@ function isNullable(
 export interface PartitionBound {
   /** How many there are. */
   readonly partitions: number;
-  /** How far before a payment a window of a later key must end for its payments to be there, in seconds. */
+  /** The least delay of a window of a later key, in seconds. By then all payments in it have arrived from the other partitions. */
   readonly alignedSeconds: number;
   /** Whether the handbook's features are included, whose later key is TERMINAL_ID. */
   readonly hasHandbook: boolean;

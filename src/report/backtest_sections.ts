@@ -372,6 +372,17 @@ function dayTable(days: readonly Day[], amounts: AmountForm): Table {
   };
 }
 
+/** The columns of a table of examples. */
+export const EXAMPLE_HEADING: readonly string[] = [
+  ...["payment", "time", "card", "terminal", "amount", "score"],
+  ...["then", "now", "rules", "label"],
+];
+
+/** The label of an example in a word. */
+export function labelWord({ fraud }: BacktestExample): string {
+  return fraud === null ? "unknown" : fraud === 1 ? "fraud" : "genuine";
+}
+
 function exampleBlock(
   way: "gained" | "lost",
   examples: readonly BacktestExample[],
@@ -384,18 +395,7 @@ function exampleBlock(
     kind: "table",
     table: {
       caption: `Alerts ${way}, the first of them`,
-      header: [
-        "payment",
-        "time",
-        "card",
-        "terminal",
-        "amount",
-        "score",
-        "then",
-        "now",
-        "rules",
-        "label",
-      ],
+      header: EXAMPLE_HEADING,
       named: true,
       rows: examples.map((one) => [
         shortened(String(one.id)),
@@ -407,7 +407,7 @@ function exampleBlock(
         one.before,
         one.after,
         one.rules.join(", "),
-        one.fraud === null ? "unknown" : one.fraud === 1 ? "fraud" : "genuine",
+        labelWord(one),
       ]),
     },
   };

@@ -146,6 +146,15 @@ export async function backtestStore(
   return backtest;
 }
 
+/** A label, or 0 where there is none and the payment, at a time in seconds since 1970, is older than `matureSeconds`. */
+export function fraudBy(
+  fraud: number,
+  datetime: number,
+  matureSeconds = -Infinity,
+): number {
+  return fraud === FRAUD_UNKNOWN && datetime < matureSeconds ? 0 : fraud;
+}
+
 /** Evaluates the rules on one payment. */
 function evaluate(
   options: BacktestOptions,
@@ -166,10 +175,7 @@ function evaluate(
     return;
   }
   for (let i = 0; i < scoreCell; i++) row[i] = cells[at + i];
-  if (
-    row[CELL.fraud] === FRAUD_UNKNOWN &&
-    datetime < (options.matureSeconds ?? -Infinity)
-  ) row[CELL.fraud] = 0;
+  row[CELL.fraud] = fraudBy(row[CELL.fraud], datetime, options.matureSeconds);
   const score = scores ? scores[index] : found.score;
   row[scoreCell] = score;
   const alert = isAlert(options, found, score);

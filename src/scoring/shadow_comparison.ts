@@ -4,7 +4,7 @@
  */
 import { aucRoc, rankScores } from "../learning/judge/metrics.ts";
 import { DAY_SECONDS } from "../payment/payment.ts";
-import { CELL, FRAUD_UNKNOWN } from "../payment/payment_cells.ts";
+import { CELL } from "../payment/payment_cells.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
 import {
   PREDICTION_CELLS,
@@ -13,7 +13,7 @@ import {
 import { readShadowScores } from "../payment/prediction_json.ts";
 import { IdCursor } from "../store/id_cursor.ts";
 import type { StoreRows } from "../store/store.ts";
-import { recordedAt } from "./backtest_store.ts";
+import { fraudBy, recordedAt } from "./backtest_store.ts";
 
 /** What one of two models did. */
 export interface ModelSide {
@@ -79,7 +79,7 @@ export interface ShadowComparisonOptions {
 export async function compareShadows(
   options: ShadowComparisonOptions,
 ): Promise<ShadowComparison[]> {
-  const { shape, width, threshold, matureSeconds = -Infinity } = options;
+  const { shape, width, threshold, matureSeconds } = options;
   const predictions = new IdCursor(
     options.predictions,
     PREDICTION_CELLS,
@@ -95,9 +95,7 @@ export async function compareShadows(
       const { score, alert, shadows } = recordedAt(predictions);
       const datetime = page.cells[at + CELL.datetime];
       const label = page.cells[at + CELL.fraud];
-      const fraud = label === FRAUD_UNKNOWN && datetime < matureSeconds
-        ? 0
-        : label;
+      const fraud = fraudBy(label, datetime, matureSeconds);
       const day = Math.floor(datetime / DAY_SECONDS);
       for (const [version, own] of readShadowScores(shadows)) {
         const tally = tallies.get(version) ?? new Tally(threshold);

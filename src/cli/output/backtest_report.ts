@@ -14,6 +14,7 @@ import {
   type RuleFinding,
   type RuleTally,
 } from "../../scoring/backtest.ts";
+import { EXAMPLE_HEADING, labelWord } from "../../report/backtest_sections.ts";
 import type { BacktestExample } from "../../scoring/backtest_store.ts";
 import type { Rule } from "../../scoring/rule_file.ts";
 import { counted, thousands } from "../../base/counted.ts";
@@ -228,21 +229,9 @@ function exampleTable(
     one.before,
     one.after,
     one.rules.join(" "),
-    one.fraud === null ? "unknown" : one.fraud === 1 ? "fraud" : "genuine",
+    labelWord(one),
   ]);
-  const heading = [
-    "payment",
-    "time",
-    "card",
-    "terminal",
-    "amount",
-    "score",
-    "then",
-    "now",
-    "rules",
-    "label",
-  ];
-  return textTable(heading, rows);
+  return textTable(EXAMPLE_HEADING, rows);
 }
 
 /** What a backtest found, as an object; amounts are in the currency's unit, shares are null where there is nothing to divide by. */

@@ -104,7 +104,7 @@ export const proposals: PageView = {
   },
 };
 
-/** Another state of what decides, and who wants it. */
+/** A change of the rules, lists or threshold, and the person who asks for it. */
 export interface WantedChange {
   /** Who makes the change. */
   readonly who: string;
