@@ -1,5 +1,5 @@
 /** Records for tests: texts in and out of batches. */
-import type { Append } from "../../src/log/log.ts";
+import { type Append, type Log, readRange } from "../../src/log/log.ts";
 import {
   type RecordBatch,
   RecordBatchBuilder,
@@ -60,4 +60,19 @@ export function recordsOf(batch: RecordBatch): TextRecord[] {
 /** The values of a batch. */
 export function valuesOf(batch: RecordBatch): string[] {
   return recordsOf(batch).map(({ value }) => value);
+}
+
+/** The records of a topic, by partition in the order of the log. */
+export async function topicRecords(
+  log: Log,
+  topic: string,
+): Promise<TextRecord[][]> {
+  const ends = await log.endOffsets(topic) ?? [];
+  return await Promise.all(ends.map(async (end, partition) => {
+    const records: TextRecord[] = [];
+    for await (const batch of readRange(log, topic, partition, 0, end)) {
+      for (const one of recordsOf(batch)) records.push(one);
+    }
+    return records;
+  }));
 }

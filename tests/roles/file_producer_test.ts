@@ -3,14 +3,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readDefinition } from "../../src/definition/read_definition.ts";
 import type { Logger } from "../../src/base/logger.ts";
-import { recordKey, recordValue } from "../../src/log/record_batch.ts";
-import { readRange } from "../../src/log/log.ts";
 import { runFileProducer } from "../../src/roles/file_producer.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
 import type { Pace } from "../../src/roles/role.ts";
 import { Control } from "../../src/stream/control.ts";
 import { recordedDefinition } from "../../src/stream/stream_definition.ts";
 import { TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
+import { topicRecords } from "../log/records.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { type OpenFolder, openMemory, parametersOf } from "./pipeline.ts";
@@ -62,21 +61,9 @@ function csv(from: number, rows: number): string {
 }
 
 async function recordsOf({ log }: OpenFolder): Promise<string[][]> {
-  const decoder = new TextDecoder();
-  const ends = await log.endOffsets(TRANSACTION_TOPIC) ?? [];
-  const partitions: string[][] = [];
-  for (const [partition, end] of ends.entries()) {
-    const records: string[] = [];
-    const batches = readRange(log, TRANSACTION_TOPIC, partition, 0, end);
-    for await (const batch of batches) {
-      for (let i = 0; i < batch.count; i++) {
-        const [key, value] = [recordKey(batch, i), recordValue(batch, i)];
-        records.push(`${decoder.decode(key)} ${decoder.decode(value)}`);
-      }
-    }
-    partitions.push(records);
-  }
-  return partitions;
+  return (await topicRecords(log, TRANSACTION_TOPIC)).map((records) =>
+    records.map(({ key, value }) => `${key} ${value}`)
+  );
 }
 
 async function writeFiles(folder: string): Promise<string> {

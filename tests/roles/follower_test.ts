@@ -4,8 +4,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError } from "../../src/base/error.ts";
 import { featureCount } from "../../src/features/parameters.ts";
 import { CELL, PAYMENT_CELLS } from "../../src/payment/payment_cells.ts";
-import { readRange } from "../../src/log/log.ts";
-import { recordKey, recordValue } from "../../src/log/record_batch.ts";
 import { runFollower } from "../../src/roles/follower.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import { trimStream } from "../../src/roles/trimmer.ts";
@@ -16,6 +14,7 @@ import {
 } from "../../src/stream/followed_stream.ts";
 import { readStatus } from "../../src/stream/status.ts";
 import { TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
+import { topicRecords } from "../log/records.ts";
 import { chance, seeds } from "../long.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
@@ -38,22 +37,9 @@ const PARAMETERS: StreamParameters = {
 };
 
 async function recordsOf({ log }: OpenFolder): Promise<string[][]> {
-  const decoder = new TextDecoder();
-  const ends = await log.endOffsets(TRANSACTION_TOPIC) ?? [];
-  const partitions: string[][] = [];
-  for (const [partition, end] of ends.entries()) {
-    const records: string[] = [];
-    const batches = readRange(log, TRANSACTION_TOPIC, partition, 0, end);
-    for await (const batch of batches) {
-      for (let i = 0; i < batch.count; i++) {
-        const [key, value] = [recordKey(batch, i), recordValue(batch, i)];
-        const time = batch.timestamps[i];
-        records.push(`${time} ${decoder.decode(key)} ${decoder.decode(value)}`);
-      }
-    }
-    partitions.push(records);
-  }
-  return partitions;
+  return (await topicRecords(log, TRANSACTION_TOPIC)).map((records) =>
+    records.map(({ time, key, value }) => `${time} ${key} ${value}`)
+  );
 }
 
 function follow(

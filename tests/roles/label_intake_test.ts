@@ -6,9 +6,8 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import type { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
-import { readRange } from "../../src/log/log.ts";
 import { IdPartitioner } from "../../src/log/partitioner.ts";
-import { RecordBatchBuilder, recordValue } from "../../src/log/record_batch.ts";
+import { RecordBatchBuilder } from "../../src/log/record_batch.ts";
 import { formatDatetime, parseDatetime } from "../../src/payment/calendar.ts";
 import { FRAUD_UNKNOWN } from "../../src/payment/payment_cells.ts";
 import { DAY_SECONDS, type TransactionId } from "../../src/payment/payment.ts";
@@ -21,6 +20,7 @@ import { requeue } from "../../src/stream/requeue.ts";
 import { runStage } from "../../src/stream/stage.ts";
 import { readStatus } from "../../src/stream/status.ts";
 import { LABEL_TOPIC, TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
+import { topicRecords } from "../log/records.ts";
 import { chance, forEachSeed } from "../long.ts";
 import {
   cardText,
@@ -237,18 +237,13 @@ class RandomStream {
 }
 
 /** The objects in a topic, by partition in the order of the log. */
-async function objectsOf(log: EmbeddedLog, topic: string) {
-  const ends = await log.endOffsets(topic) ?? [];
-  return await Promise.all(ends.map(async (end, partition) => {
-    const objects: Record<string, unknown>[] = [];
-    for await (const batch of readRange(log, topic, partition, 0, end)) {
-      for (let i = 0; i < batch.count; i++) {
-        const text = new TextDecoder().decode(recordValue(batch, i));
-        objects.push(JSON.parse(text));
-      }
-    }
-    return objects;
-  }));
+async function objectsOf(
+  log: EmbeddedLog,
+  topic: string,
+): Promise<Record<string, unknown>[][]> {
+  return (await topicRecords(log, topic)).map((records) =>
+    records.map(({ value }) => JSON.parse(value))
+  );
 }
 
 const secondsOf = (datetime: unknown) =>

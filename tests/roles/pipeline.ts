@@ -193,6 +193,17 @@ export async function produce(
   await runProducer(folder.context, { data, pace: { kind: "max" } });
 }
 
+/** A log in memory with a data set that the processor has gone through. */
+export async function openProcessed(
+  partitions: number,
+  data: RunSettings["data"] = SET_A,
+): Promise<OpenFolder> {
+  const folder = await openMemory(parametersOf(partitions));
+  await produce(folder, data);
+  await runProcessor(folder.context, undefined);
+  return folder;
+}
+
 /** Runs producer, processor and writer side by side until all is stored. */
 export async function runAll(
   folder: OpenFolder,

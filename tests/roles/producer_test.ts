@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ConfigError, LogError } from "../../src/base/error.ts";
-import { readRange } from "../../src/log/log.ts";
 import { partitionOf } from "../../src/log/partitioner.ts";
-import { recordKey, recordValue } from "../../src/log/record_batch.ts";
 import { Control } from "../../src/stream/control.ts";
 import { runProducer } from "../../src/roles/producer.ts";
 import { fingerprintOf } from "../../src/simulator/fingerprint.ts";
@@ -14,6 +12,7 @@ import {
   TERMINAL_TOPIC,
   TRANSACTION_TOPIC,
 } from "../../src/stream/topics.ts";
+import { topicRecords } from "../log/records.ts";
 import { testReading } from "../permission.ts";
 import {
   type OpenFolder,
@@ -45,22 +44,9 @@ async function published(
   { log }: OpenFolder,
   topic: string,
 ): Promise<Published[]> {
-  const decoder = new TextDecoder();
-  const records: Published[] = [];
-  const ends = await log.endOffsets(topic) ?? [];
-  for (const [partition, end] of ends.entries()) {
-    for await (const batch of readRange(log, topic, partition, 0, end)) {
-      for (let i = 0; i < batch.count; i++) {
-        records.push({
-          partition,
-          key: decoder.decode(recordKey(batch, i)),
-          value: decoder.decode(recordValue(batch, i)),
-          time: batch.timestamps[i],
-        });
-      }
-    }
-  }
-  return records;
+  return (await topicRecords(log, topic)).flatMap((records, partition) =>
+    records.map((one) => ({ partition, ...one }))
+  );
 }
 
 /** Runs the producer; it is stopped once the payments below `until` are published. */

@@ -15,22 +15,14 @@ import {
   SINK_TOPIC,
   topicSpecs,
 } from "../../src/stream/topics.ts";
+import { topicRecords } from "../log/records.ts";
 import type { OpenFolder } from "./pipeline.ts";
-
-const DECODER = new TextDecoder();
 
 /** The values of a topic's records by partition, as text. */
 export async function valuesOf(log: Log, topic: string): Promise<string[][]> {
-  const ends = await log.endOffsets(topic) ?? [];
-  return await Promise.all(ends.map(async (end, partition) => {
-    const values: string[] = [];
-    for await (const batch of readRange(log, topic, partition, 0, end)) {
-      for (let i = 0; i < batch.count; i++) {
-        values.push(DECODER.decode(recordValue(batch, i)));
-      }
-    }
-    return values;
-  }));
+  return (await topicRecords(log, topic)).map((records) =>
+    records.map(({ value }) => value)
+  );
 }
 
 /** A log with the scorer's input and the control topic of another, as after its output was lost. */

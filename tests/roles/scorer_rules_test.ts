@@ -7,7 +7,6 @@ import {
   DEFAULT_POLICY,
 } from "../../src/scoring/alert_policy.ts";
 import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
-import { runProcessor } from "../../src/roles/processor.ts";
 import type { ScoringSettings } from "../../src/roles/role.ts";
 import { runScorer } from "../../src/roles/scorer.ts";
 import { runWriter } from "../../src/roles/writer.ts";
@@ -33,14 +32,7 @@ import { chance, forEachSeed } from "../long.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { linearModel, writeModel } from "./models.ts";
 import { replayed, valuesOf } from "./rules_replay.ts";
-import {
-  type OpenFolder,
-  openMemory,
-  parametersOf,
-  produce,
-  QUIET,
-  SET_A,
-} from "./pipeline.ts";
+import { type OpenFolder, openProcessed, QUIET } from "./pipeline.ts";
 
 const PARTITIONS = 3;
 
@@ -86,13 +78,6 @@ rules:
     state: shadow
 `,
   );
-}
-
-async function processed(): Promise<OpenFolder> {
-  const folder = await openMemory(parametersOf(PARTITIONS));
-  await produce(folder, SET_A);
-  await runProcessor(folder.context, undefined);
-  return folder;
 }
 
 /** The clock that watches of files wait for, moved on with every step. */
@@ -177,7 +162,7 @@ testWriting(
   "rules decide without a model; predictions say what fired and by which versions, and the store has the same",
   async () => {
     await using files = temporaryFolder();
-    await using folder = await processed();
+    await using folder = await openProcessed(PARTITIONS);
     writeRules(files.path, 100, "7");
     const { context, store } = folder;
     const scoring = scoringOf(files.path, undefined);
@@ -237,7 +222,7 @@ testWriting(
   "without a live rule an alert is reviewed and everything else approved; the threshold is one of the versions",
   async () => {
     await using files = temporaryFolder();
-    await using folder = await processed();
+    await using folder = await openProcessed(PARTITIONS);
     const model = join(files.path, "model.json");
     writeModel(model, linearModel());
     replace(join(files.path, "rules.yaml"), "version: 1\nrules: []\n");
@@ -260,7 +245,7 @@ testWriting(
   "new rules and lists count from a batch on, broken ones are refused and change nothing, and a replay predicts the same bytes",
   async () => {
     await using files = temporaryFolder();
-    await using folder = await processed();
+    await using folder = await openProcessed(PARTITIONS);
     const model = join(files.path, "model.json");
     writeModel(model, linearModel());
     writeRules(files.path, 100, "7");
@@ -382,7 +367,7 @@ testWriting(
     await forEachSeed(3, 40, async (seed) => {
       const random = chance(seed);
       await using files = temporaryFolder();
-      await using folder = await processed();
+      await using folder = await openProcessed(PARTITIONS);
       const model = join(files.path, "model.json");
       writeModel(model, linearModel());
       writeRules(files.path, 100, "7");
@@ -415,7 +400,7 @@ testWriting(
   "a threshold that the page sets where rules decide is a change like others",
   async () => {
     await using files = temporaryFolder();
-    await using folder = await processed();
+    await using folder = await openProcessed(PARTITIONS);
     const model = join(files.path, "model.json");
     writeModel(model, linearModel());
     writeRules(files.path, 100, "7");
@@ -457,7 +442,7 @@ testWriting(
   "rules that come to a stream which was scored without count from there on, also in a replay",
   async () => {
     await using files = temporaryFolder();
-    await using folder = await processed();
+    await using folder = await openProcessed(PARTITIONS);
     const model = join(files.path, "model.json");
     writeModel(model, linearModel());
     writeRules(files.path, 100, "7");
@@ -515,7 +500,7 @@ for (const hasRules of [true, false]) {
     } before it`,
     async () => {
       await using files = temporaryFolder();
-      await using folder = await processed();
+      await using folder = await openProcessed(PARTITIONS);
       const model = join(files.path, "model.json");
       writeModel(model, linearModel());
       writeRules(files.path, 100, "7");

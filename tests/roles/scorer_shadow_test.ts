@@ -6,7 +6,6 @@ import { compareShadows } from "../../src/scoring/shadow_comparison.ts";
 import { featureRowCells } from "../../src/features/feature_row.ts";
 import { HANDBOOK_FEATURES } from "../../src/features/parameters.ts";
 import { HANDBOOK_SHAPE } from "../../src/payment/payment_shape.ts";
-import { runProcessor } from "../../src/roles/processor.ts";
 import type { ScoringSettings } from "../../src/roles/role.ts";
 import { runScorer } from "../../src/roles/scorer.ts";
 import { Control } from "../../src/stream/control.ts";
@@ -16,25 +15,11 @@ import { PREDICTION_TOPIC } from "../../src/stream/topics.ts";
 import { testWriting } from "../permission.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { linearModel, treesModel, writeModel } from "./models.ts";
-import {
-  type OpenFolder,
-  openMemory,
-  parametersOf,
-  produce,
-  QUIET,
-  SET_A,
-} from "./pipeline.ts";
+import { type OpenFolder, openProcessed, QUIET } from "./pipeline.ts";
 import { replayed, valuesOf } from "./rules_replay.ts";
 
 const PARTITIONS = 3;
 const THRESHOLD = 0.4;
-
-async function processed(): Promise<OpenFolder> {
-  const folder = await openMemory(parametersOf(PARTITIONS));
-  await produce(folder, SET_A);
-  await runProcessor(folder.context, undefined);
-  return folder;
-}
 
 /** Scores all payments; every third commit fails once, after its records were appended or not. */
 async function scoreKilled(
@@ -122,9 +107,9 @@ testWriting(
       rules: { path: path("shadow.yaml"), who: "anna" },
       shadows: { paths, threshold: THRESHOLD },
     };
-    await using plain = await processed();
+    await using plain = await openProcessed(PARTITIONS);
     await runScorer(plain.context, { scoring: live, startSeconds: undefined });
-    await using shadowed = await processed();
+    await using shadowed = await openProcessed(PARTITIONS);
     const warned: string[] = [];
     const logger = { ...QUIET, warn: (text: string) => void warned.push(text) };
     const context = { ...shadowed.context, logger };
@@ -135,7 +120,7 @@ testWriting(
     assert.deepEqual(livePart(found), livePart(expectedLive));
     assert.equal(expectedLive.flat().join().includes("SHADOW"), false);
 
-    await using killed = await processed();
+    await using killed = await openProcessed(PARTITIONS);
     await scoreKilled(killed, scoring);
     assert.deepEqual(await valuesOf(killed.log, PREDICTION_TOPIC), found);
     assert.deepEqual(await replayed(shadowed, scoring), found);

@@ -27,7 +27,6 @@ import {
 import { Control } from "../../src/stream/control.ts";
 import { readDeadLetters } from "../../src/stream/dead_letters.ts";
 import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
-import { runProcessor } from "../../src/roles/processor.ts";
 import type { ScoringSettings } from "../../src/roles/role.ts";
 import { runScorer } from "../../src/roles/scorer.ts";
 import { discrepancies, readStatus } from "../../src/stream/status.ts";
@@ -39,6 +38,7 @@ import { linearModel, modelOf, treesModel, writeModel } from "./models.ts";
 import {
   type OpenFolder,
   openMemory,
+  openProcessed,
   parametersOf,
   produce,
   QUIET,
@@ -178,13 +178,6 @@ async function stored({ store }: OpenFolder): Promise<Stored[]> {
   return found;
 }
 
-async function processed(): Promise<OpenFolder> {
-  const folder = await openMemory(parametersOf(3));
-  await produce(folder, SET_A);
-  await runProcessor(folder.context, undefined);
-  return folder;
-}
-
 for (
   const [kind, make] of [
     ["linear", linearModel],
@@ -195,7 +188,7 @@ for (
     `${kind}: live predictions are those of batch scoring, bit for bit, each payment once`,
     async () => {
       await using files = temporaryFolder();
-      await using folder = await processed();
+      await using folder = await openProcessed(3);
       const path = join(files.path, "model.json");
       const model = make();
       writeModel(path, model);
@@ -224,7 +217,7 @@ testWriting(
   "contributions are the strongest five, strongest first, and with the rest they make the margin",
   async () => {
     await using files = temporaryFolder();
-    await using folder = await processed();
+    await using folder = await openProcessed(3);
     const path = join(files.path, "model.json");
     const model = linearModel();
     writeModel(path, model);
@@ -261,9 +254,9 @@ for (
       const path = join(files.path, "model.json");
       writeModel(path, linearModel());
       const scoring = scoringOf(path, policy);
-      await using whole = await processed();
+      await using whole = await openProcessed(3);
       await score(whole, scoring);
-      await using pieces = await processed();
+      await using pieces = await openProcessed(3);
       const starts = await scoreInPieces(pieces, scoring);
       assert.ok(starts > 3, `only ${starts} starts`);
       assert.deepEqual(await stored(pieces), await stored(whole));
@@ -275,7 +268,7 @@ testWriting(
   "another model is used from the next batch on: every payment has one prediction, of one of the two",
   async () => {
     await using files = temporaryFolder();
-    await using folder = await processed();
+    await using folder = await openProcessed(3);
     const path = join(files.path, "model.json");
     const [first, second] = [linearModel(1), linearModel(-1)];
     writeModel(path, first);
@@ -318,7 +311,7 @@ testWriting(
   "a threshold that was applied to the stream counts instead of the flag's",
   async () => {
     await using files = temporaryFolder();
-    await using folder = await processed();
+    await using folder = await openProcessed(3);
     const path = join(files.path, "model.json");
     writeModel(path, linearModel());
     const threshold = 0.05;
@@ -365,7 +358,7 @@ testWriting(
   "what is no prediction becomes a dead letter of the prediction topic, and the rest is stored",
   async () => {
     await using files = temporaryFolder();
-    await using folder = await processed();
+    await using folder = await openProcessed(3);
     const path = join(files.path, "model.json");
     writeModel(path, linearModel());
     const { log, context } = folder;

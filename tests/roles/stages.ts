@@ -4,17 +4,12 @@
  */
 import { ByteWriter } from "../../src/base/byte_writer.ts";
 import type { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
-import {
-  type PartitionTask,
-  READ_LIMIT,
-  readRange,
-} from "../../src/log/log.ts";
+import { type Log, type PartitionTask, READ_LIMIT } from "../../src/log/log.ts";
 import {
   batchHead,
   batchTail,
   type RecordBatch,
   RecordBatchBuilder,
-  recordValue,
 } from "../../src/log/record_batch.ts";
 import { Control, type StreamParameters } from "../../src/stream/control.ts";
 import { customerStage } from "../../src/roles/customer_stage.ts";
@@ -33,6 +28,7 @@ import { QUIET } from "./pipeline.ts";
 import { SINK_TOPIC, TRANSACTION_TOPIC } from "../../src/stream/topics.ts";
 import { emptyPayment, type Payment } from "../../src/payment/payment.ts";
 import { PaymentJsonWriter } from "../../src/payment/payment_json.ts";
+import { topicRecords } from "../log/records.ts";
 
 /** Midnight of the first day of the tests' streams, 2018-04-01. */
 export const START_SECONDS = Date.UTC(2018, 3, 1) / 1000;
@@ -347,20 +343,10 @@ export function partitionsOf({ partitions }: StreamParameters): number[] {
 
 /** All values of a topic as text, partition by partition. */
 export async function valuesOfTopic(
-  log: EmbeddedLog,
+  log: Log,
   topic: string,
 ): Promise<string[]> {
-  const decoder = new TextDecoder();
-  const values: string[] = [];
-  const ends = await log.endOffsets(topic) ?? [];
-  for (const [partition, end] of ends.entries()) {
-    for await (const batch of readRange(log, topic, partition, 0, end)) {
-      for (let i = 0; i < batch.count; i++) {
-        values.push(decoder.decode(recordValue(batch, i)));
-      }
-    }
-  }
-  return values;
+  return (await topicRecords(log, topic)).flat().map(({ value }) => value);
 }
 
 /** The records of the sink, as objects. */

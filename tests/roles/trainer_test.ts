@@ -29,6 +29,7 @@ import { linearModel, writeModel } from "./models.ts";
 import {
   type OpenFolder,
   openMemory,
+  openProcessed,
   parametersOf,
   produce,
   SET_B,
@@ -79,13 +80,6 @@ async function learn(
   ]);
 }
 
-async function processed(partitions: number): Promise<OpenFolder> {
-  const folder = await openMemory(parametersOf(partitions));
-  await produce(folder, DATA);
-  await runProcessor(folder.context, undefined);
-  return folder;
-}
-
 /** Score, alert and version of each payment. */
 async function predictions({ store }: OpenFolder) {
   const found = new Map<number, [number, string]>();
@@ -109,9 +103,9 @@ testWriting(
   async () => {
     await using files = temporaryFolder();
     const [one, other] = ["one", "other"].map((name) => join(files.path, name));
-    await using first = await processed(1);
+    await using first = await openProcessed(1, DATA);
     await learn(first, trainingOf(one));
-    await using second = await processed(3);
+    await using second = await openProcessed(3, DATA);
     await learn(second, trainingOf(other));
     const registry = readRegistry(one);
     assert.deepEqual(undated(readRegistry(other)), undated(registry));
@@ -176,7 +170,7 @@ testWriting(
   async () => {
     await using files = temporaryFolder();
     const [whole, pieces] = ["whole", "pieces"].map((n) => join(files.path, n));
-    await using folder = await processed(2);
+    await using folder = await openProcessed(2, DATA);
     await learn(folder, trainingOf(whole));
     const stop = new AbortController();
     const { context, store } = folder;
@@ -203,7 +197,7 @@ testWriting(
 
 testWriting("verdicts of analysts count instead of the labels", async () => {
   await using files = temporaryFolder();
-  await using folder = await processed(1);
+  await using folder = await openProcessed(1, DATA);
   const [before, after] = ["before", "after"].map((n) => join(files.path, n));
   await learn(folder, trainingOf(before));
   const records = new RecordBatchBuilder();
@@ -249,7 +243,7 @@ testWriting(
   "a version can be chosen, and rolled back further and further",
   async () => {
     await using files = temporaryFolder();
-    await using folder = await processed(1);
+    await using folder = await openProcessed(1, DATA);
     const registry = join(files.path, "models");
     await learn(folder, trainingOf(registry));
     const before = readRegistry(registry);
