@@ -4,6 +4,7 @@
  * data can confirm it. A data set without a card, a terminal or a time is
  * refused: the features are histories of cards and terminals.
  */
+import { thousands } from "../base/counted.ts";
 import { DataError } from "../base/error.ts";
 import {
   endsOf,
@@ -259,8 +260,7 @@ function missingRows(
 }
 
 function share(count: number, all: number, noun: string): string {
-  const [some, total] = [count, all].map((one) => one.toLocaleString("en-US"));
-  return `${some} of ${total} ${noun}`;
+  return `${thousands(count)} of ${thousands(all)} ${noun}`;
 }
 
 /** Values that came before, of those that should all differ. */

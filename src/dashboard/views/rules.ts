@@ -2,6 +2,7 @@
  * The view "Rules": what each rule does, which rules to look at,
  * what shadow rules would have changed, the lists, and who changed what.
  */
+import { thousands } from "../../base/counted.ts";
 import { compileExpression } from "../../definition/expression.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
@@ -344,7 +345,7 @@ function findingsOf(
   const fired = outcomes.map(({ rules, shadowRules, payments }) => {
     return { ids: [...rules, ...shadowRules], payments };
   });
-  const all = decided.toLocaleString("en-US");
+  const all = thousands(decided);
   return ruleFindings(used, fired).map((finding) => {
     const { id } = finding;
     if (finding.kind === "overlap") {

@@ -4,6 +4,7 @@
  * model from elsewhere has names and nothing more; features that the stream's
  * definition declares have sentences from their declarations.
  */
+import { thousands } from "../../base/counted.ts";
 import { DAY_SECONDS } from "../../payment/payment.ts";
 import { declaredWords } from "./declared_words.ts";
 import type { UsualValues } from "./usual_values.ts";
@@ -331,11 +332,11 @@ function risk({ value, text, days, features, facts }: Said): string {
       frauds === 1 ? "a fraud" : "genuine"
     }`;
   }
-  const of = `of ${payments.toLocaleString("en-US")} payments ${when}`;
+  const of = `of ${thousands(payments)} payments ${when}`;
   if (frauds === 0) return `none ${of} was a fraud`;
   return frauds === 1
     ? `1 ${of} was a fraud`
-    : `${frauds.toLocaleString("en-US")} ${of} were frauds`;
+    : `${thousands(frauds)} ${of} were frauds`;
 }
 
 function streak({ value }: Said): string {
