@@ -18,6 +18,7 @@ const ROOMS = [
   "stream",
   "scoring",
   "roles",
+  "api",
   "dashboard",
   "report",
   "cli",
