@@ -94,6 +94,7 @@ export async function withContext(
     logger,
     signal,
     awaitsLabels,
+    storesSynced: settings.api !== undefined,
     snapshotFolder: snapshotFolder(settings, control),
     recovered: (group, rows) => send({ kind: "recovered", group, rows }),
   });

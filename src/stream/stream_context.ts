@@ -30,6 +30,8 @@ export interface StreamContext {
   readonly signal: AbortSignal;
   /** Whether the label intake runs in this process: nothing is complete before it has taken all of its topic. */
   readonly awaitsLabels?: boolean;
+  /** Whether what is stored must be on the disk in the log before: where a commit does not wait for the disk, and answers are given from the store. */
+  readonly storesSynced?: boolean;
   /** The folder of the stages' snapshots, where any are kept. */
   readonly snapshotFolder?: string | undefined;
   /** Called with the rows that a stage had emitted before it lost its position, which are not this run's work. */

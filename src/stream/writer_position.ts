@@ -158,6 +158,8 @@ export async function fillStage<Rows>(
         const mark = last ?? undefined;
         return { stream, topic, partition, next, mark, lastId, metadata };
       });
+      const { log, storesSynced } = source.context;
+      if (storesSynced) await log.sync();
       await source.write(steps.map(({ rows }) => rows.rows), positions);
     },
   };
