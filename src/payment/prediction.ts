@@ -47,7 +47,7 @@ export interface PredictedDecision {
 export const NO_MODEL = "none";
 
 /** Partition and offset of a record whose place is not known: rows that an earlier release has stored have none. */
-export const UNKNOWN_PLACE = -1;
+export const UNKNOWN_PLACE: number = -1;
 
 /** Predictions side by side. */
 export interface PredictionRows {

@@ -28,8 +28,13 @@ import { LABEL_TABLE, METRICS, PREDICTIONS } from "../../src/store/tables.ts";
 import { emptyPredictions } from "../../src/payment/prediction.ts";
 import type { BadRow } from "../../src/store/stored_row.ts";
 import { LABEL_SHAPES, testLabels } from "../store/label_contract.ts";
-import { testOwnShapes } from "../store/own_shape_contract.ts";
+import {
+  NUMBER_SHAPE,
+  testOwnShapes,
+  TEXT_SHAPE,
+} from "../store/own_shape_contract.ts";
 import { testPredictions } from "../store/prediction_contract.ts";
+import { testPredictionRecords } from "../store/prediction_record_contract.ts";
 import {
   makeIntTables,
   makeKeyspace,
@@ -99,6 +104,52 @@ testOwnShapes({
     return store;
   },
 });
+
+testPredictionRecords({
+  name: "Cassandra store",
+  test: testServing,
+  runs: 3,
+  open: async (features, shape) => {
+    const { address } = await sharedCassandra();
+    const keyspace = `contract_records_${shape.transactionId}`;
+    const settings = settingsOf(address, { keyspace });
+    const store = await openStore(settings, features, [], shape);
+    await store.predictions().status(); // makes the tables
+    await truncateTables(address, keyspace, [PREDICTIONS.name]);
+    return store;
+  },
+}, { "text ids": TEXT_SHAPE, "large numbers": NUMBER_SHAPE });
+
+testServing(
+  "a keyspace of the release before gets the columns of the place, its rows none",
+  async () => {
+    const { address } = await sharedCassandra();
+    const keyspace = "before_places";
+    const settings = settingsOf(address, { keyspace });
+    const rows = emptyPredictions(1);
+    rows.cells.set([7, 1_522_540_860, 8, 9, 2.5, 60, 0.5, 1]);
+    rows.versions[0] = "0123456789ab";
+    rows.count = 1;
+    {
+      await using store = await openStore(settings);
+      await store.predictions().write(rows);
+    }
+    for (const column of ["record_partition", "record_offset"]) {
+      await runCql(
+        address,
+        `ALTER TABLE ${keyspace}.transaction_prediction DROP ${column}`,
+      );
+    }
+    await using store = await openStore(settings);
+    const table = store.predictions();
+    const old = await table.find(7);
+    assert.deepEqual([old?.partitions[0], old?.offsets[0]], [-1, -1]);
+    [rows.partitions[0], rows.offsets[0]] = [2, 2 ** 40];
+    await table.write(rows);
+    const found = await table.find(7);
+    assert.deepEqual([found?.partitions[0], found?.offsets[0]], [2, 2 ** 40]);
+  },
+);
 
 testLabels({
   name: "Cassandra store",

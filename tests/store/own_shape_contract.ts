@@ -76,7 +76,8 @@ export interface Own {
   readonly kept: readonly (number | string | null)[];
 }
 
-const START = 1_522_540_800;
+/** Midnight of the first day, seconds since 1970. */
+export const START = 1_522_540_800;
 
 /** Ids of 1 to 128 bytes: long numbers, quotes, what sorts otherwise in UTF-16, and any other. */
 const TEXT_ID: fc.Arbitrary<string> = fc.oneof(

@@ -11,6 +11,7 @@ import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { readDeadLetters } from "../../src/stream/dead_letters.ts";
 import { endCheck } from "../../src/stream/end_check.ts";
 import { runProcessor } from "../../src/roles/processor.ts";
+import { rebuild } from "../../src/roles/rebuild.ts";
 import { runPredictionWriter } from "../../src/roles/prediction_writer.ts";
 import { parseCommit } from "../../src/stream/commit.ts";
 import {
@@ -542,6 +543,81 @@ testWriting(
       assert.equal(verified.predictions?.equal, 600, what);
       assert.ok(verified.predictions && isRight(verified.predictions), what);
     }
+  },
+);
+
+testWriting(
+  "a store of the release before is upgraded, goes on and is verified; rebuild fills in the places of its predictions",
+  async () => {
+    await using temporary = temporaryFolder();
+    const { path } = temporary;
+    const store = (folder: OpenFolder) =>
+      runPredictionWriter(folder.context, {
+        store: folder.store.predictions(),
+        startSeconds: undefined,
+        onlyPresent: true,
+        stored: AbortSignal.abort(),
+      });
+    {
+      await using folder = await openFolder(path, PARAMETERS);
+      await produce(folder, SET_A);
+      await runProcessor(folder.context, undefined);
+      await folder.context.control.declareScored();
+      await appendPredictions(folder.log, 0, 300);
+      await store(folder);
+      const table = folder.store.predictions();
+      for await (const rows of table.rows()) {
+        rows.partitions.fill(-1);
+        rows.offsets.fill(-1);
+        await table.write(rows); // with the checksums of rows without a place
+      }
+    }
+    inStore(
+      path,
+      "ALTER TABLE transaction_prediction DROP COLUMN record_partition; " +
+        "ALTER TABLE transaction_prediction DROP COLUMN record_offset; " +
+        "PRAGMA user_version = 3",
+    );
+    await using folder = await openFolder(path, PARAMETERS);
+    const { log, context } = folder;
+    await appendPredictions(log, 300, 600);
+    await store(folder);
+    const table = folder.store.predictions();
+    const verify = async () => {
+      const { predictions } = await verifyStore({
+        log,
+        control: context.control,
+        parameters: PARAMETERS,
+        store: folder.store,
+        signal: context.signal,
+        compared() {},
+      });
+      return [predictions?.equal, predictions?.different];
+    };
+    assert.deepEqual(await verify(), [600, 0]);
+    const placeOf = async (id: number) => {
+      const found = await table.find(id);
+      return [found?.partitions[0], found?.offsets[0]];
+    };
+    assert.deepEqual(await placeOf(7), [-1, -1]);
+    // Behind a third of the 300 before; in partition 2 also behind the garbage.
+    assert.deepEqual(await placeOf(301), [1, 100]);
+    assert.deepEqual(await placeOf(302), [2, 101]);
+    inStore(
+      path,
+      "UPDATE transaction_prediction SET record_offset = 5, row_check = NULL " +
+        "WHERE transaction_id = 301",
+    );
+    assert.deepEqual(await verify(), [599, 1]);
+    await rebuild(context, {
+      store: folder.store,
+      startSeconds: undefined,
+      acceptMissingStart: true, // these predictions are from no scorer
+      stored() {},
+    });
+    assert.deepEqual(await verify(), [600, 0]);
+    assert.deepEqual(await placeOf(7), [1, 2]);
+    assert.deepEqual(await placeOf(301), [1, 100]);
   },
 );
 

@@ -2,7 +2,6 @@
  * Predictions and metrics in the SQLite file of a data folder. The first write
  * creates the tables; a stream that is not scored has none.
  */
-import type { StatementSync } from "node:sqlite";
 import { StoreError } from "../../base/error.ts";
 import type { TransactionId } from "../../payment/payment.ts";
 import {
@@ -27,6 +26,7 @@ import { createTableSql } from "./embedded_schema.ts";
 import {
   allRows,
   EmbeddedTable,
+  type Insert,
   ObjectWriter,
   select,
   type StoreFile,
@@ -39,7 +39,7 @@ export class EmbeddedPredictions extends EmbeddedTable<PredictionRows>
   readonly #table: CellTable;
   readonly #reader: StoredRowReader;
   /** Finds a row by its id; undefined as long as there is no table. */
-  #byId: StatementSync | undefined;
+  #byId: Insert["statement"] | undefined;
 
   /** Uses the file of an open store of payments of a shape. */
   constructor(file: StoreFile, shape: PaymentShape) {

@@ -28,12 +28,14 @@ import { LABEL_SHAPES, testLabels } from "../label_contract.ts";
 import {
   contents as ownContents,
   kept,
+  NUMBER_SHAPE,
   ownPayments,
   rowsOf,
   testOwnShapes,
   TEXT_SHAPE,
 } from "../own_shape_contract.ts";
 import { testPredictions } from "../prediction_contract.ts";
+import { testPredictionRecords } from "../prediction_record_contract.ts";
 import {
   cellsOf,
   contents,
@@ -66,6 +68,16 @@ testOwnShapes({
     ),
   runs: 50,
 });
+
+testPredictionRecords({
+  name: "embedded store",
+  test: (name, body) => Deno.test(name, body),
+  open: (features, shape) =>
+    Promise.resolve(
+      new EmbeddedStore({ path: ":memory:", features, shape, durable: false }),
+    ),
+  runs: 50,
+}, { "text ids": TEXT_SHAPE, "large numbers": NUMBER_SHAPE });
 
 testLabels({
   name: "embedded store",
