@@ -214,7 +214,8 @@ export interface Log extends AsyncDisposable {
   /**
    * Resolves when any process may have appended or committed something, or after
    * about `timeoutMs`: since news() was `seen`, otherwise since any task of this
-   * connection has last waited. Who asks news() before reading misses nothing.
+   * connection has last waited. A reader that calls news() before it reads misses
+   * nothing.
    */
   changed(timeoutMs: number, signal: AbortSignal, seen?: number): Promise<void>;
 }
