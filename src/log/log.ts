@@ -156,7 +156,8 @@ export function offsetIn(
 export interface LogProducer {
   /**
    * Appends all or nothing, an appender of Kafka partition by partition;
-   * resolves with the offsets of each append's records. Throws LogError, with
+   * resolves with the offsets of each append's records. An appender may be
+   * called again before; then the order of the two is open. Throws LogError, with
    * isFenced when a newer producer of its id has fenced it.
    */
   append(
@@ -213,7 +214,8 @@ export interface Log extends AsyncDisposable {
   /**
    * Resolves when any process may have appended or committed something, or after
    * about `timeoutMs`: since news() was `seen`, otherwise since any task of this
-   * connection has last waited. Who asks news() before reading misses nothing.
+   * connection has last waited. A reader that calls news() before it reads misses
+   * nothing.
    */
   changed(timeoutMs: number, signal: AbortSignal, seen?: number): Promise<void>;
 }

@@ -7,7 +7,8 @@
 import assert from "node:assert/strict";
 import { CODES } from "../../src/log/kafka/kafka_error.ts";
 import { openLog } from "../../src/log/open_log.ts";
-import { appendOf } from "../log/records.ts";
+import { type Log, offsetIn, READ_LIMIT } from "../../src/log/log.ts";
+import { appendOf, valuesOf } from "../log/records.ts";
 import type { ApiName, Fault } from "../services/faulty_proxy.ts";
 import { testServing } from "../services/testing_servers.ts";
 import {
@@ -32,28 +33,43 @@ function runConsumer(kafka: ProxiedKafka, fault: Fault): Promise<boolean> {
 }
 
 /** Appends to two partitions several times with one fault on the way; tells whether it was met. */
-async function runProducer(kafka: ProxiedKafka, fault: Fault) {
+async function runProducer(
+  kafka: ProxiedKafka,
+  fault: Fault,
+  open = (log: Log) => log.producer("writer"),
+) {
   const what = `${fault.api} ${fault.nth}`;
   await using log = await openLog(settingsOf(kafka.address), () => {});
   await log.createTopics([OUTPUT]);
   kafka.proxy.arm(fault);
   const values: string[] = [];
+  const offsets: { partition: number; offset: number; value: string }[] = [];
   await soon(
     what,
     (async () => {
-      const producer = await log.producer("writer");
+      const producer = await open(log);
       for (let i = 0; i < 4; i++) {
         const more = [`${i}a`, `${i}b`];
         values.push(...more);
-        await producer.append(
+        const runs = await producer.append(
           [0, 1].map((partition) => appendOf(OUTPUT.name, partition, more)),
         );
+        for (const partition of [0, 1]) {
+          // Also where a repeated batch was known.
+          const offset = offsetIn(runs[partition], 1) ?? assert.fail(what);
+          offsets.push({ partition, offset, value: `${i}b` });
+        }
       }
     })(),
   );
   const isMet = kafka.proxy.disarm();
   const found = await soon(`${what}, then`, settledValues(log, OUTPUT.name));
   assert.deepEqual(found, [values, values], what);
+  for (const { partition, offset, value } of offsets) {
+    const batch = await log.read(OUTPUT.name, partition, offset, READ_LIMIT);
+    assert.equal(batch.offsets[0], offset, what);
+    assert.equal(valuesOf(batch)[0], value, what);
+  }
   return isMet;
 }
 
@@ -132,6 +148,17 @@ for (const kind of ["answer", "request"] as const) {
         api,
         kind,
         (fault) => runProducer(kafka, fault),
+      );
+      assert.ok(met > 0);
+    });
+  }
+  for (const api of ["Produce", "InitProducerId"] as const) {
+    testServing(`a lost ${kind}: an appender survives any ${api}`, async () => {
+      const kafka = await sharedProxied();
+      const met = await loseEach(
+        api,
+        kind,
+        (fault) => runProducer(kafka, fault, (log) => log.appender()),
       );
       assert.ok(met > 0);
     });

@@ -826,7 +826,7 @@ export function logContract(
     });
   }
 
-  test("appenders of several connections fence nobody, and all of theirs is there, each in its order", async (opened) => {
+  test("appenders of several connections fence nobody, and all of theirs is there once", async (opened) => {
     const { log } = opened;
     const producer = await withTopics(log);
     await using other = await opened.connect();
@@ -853,10 +853,10 @@ export function logContract(
     assert.equal(values.length, 48);
     assert.equal(offsets.size, 48);
     for (const [i, own] of sent.entries()) {
-      assert.deepEqual(
-        values.filter((value) => value.startsWith(`${i}/`)),
-        own,
-      );
+      const found = values.filter((value) => value.startsWith(`${i}/`));
+      // Appends that do not wait for each other are in any order.
+      if (i % 2 === 1) assert.deepEqual(found, own);
+      else assert.deepEqual(found.toSorted(), own.toSorted());
     }
   });
 

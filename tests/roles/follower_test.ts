@@ -68,8 +68,9 @@ function failing(own: OpenFolder, random: () => number): OpenFolder {
           const producer = await target.producer(id);
           const append: typeof producer.append = async (appends) => {
             if (random() < 0.3) throw new Error("before");
-            await producer.append(appends);
+            const runs = await producer.append(appends);
             if (random() < 0.3) throw new Error("behind");
+            return runs;
           };
           return { append };
         };

@@ -269,7 +269,7 @@ export class EmbeddedLog implements Log {
     };
   }
 
-  /** See Log; a transaction that nothing tells apart from the others. */
+  /** See Log; a transaction without an epoch to compare. */
   appender(): Promise<LogProducer> {
     return Promise.resolve({
       append: async (appends) => {

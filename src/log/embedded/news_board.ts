@@ -1,7 +1,7 @@
 /**
  * Tells the tasks of one connection that something was appended or committed.
  * What the connection itself has written wakes them at once; what others have
- * written is found by looking every few milliseconds while somebody waits.
+ * written is found by looking every few milliseconds while a task waits.
  */
 
 /** How often others' writes are looked for, in milliseconds. */

@@ -19,7 +19,7 @@ import type { Append, LogProducer, OffsetRun } from "../log.ts";
 
 /** How many new ids an append gets, one after the other. */
 const RENEWALS_MAX = 5;
-/** A transaction's timeout, which brokers want to be told although there is none. */
+/** A transaction's timeout, which the request has although there is none. */
 const TIMEOUT_MS = 60_000;
 
 /** What an appender is made from. */

@@ -6,7 +6,10 @@ import fetchByKafkajs from "kafkajs/src/protocol/requests/fetch/v10/request.js";
 import findCoordinatorByKafkajs from "kafkajs/src/protocol/requests/findCoordinator/v2/request.js";
 import listOffsetsByKafkajs from "kafkajs/src/protocol/requests/listOffsets/v2/request.js";
 import metadataByKafkajs from "kafkajs/src/protocol/requests/metadata/v4/request.js";
-import { isKafkaError } from "../../../src/log/kafka/kafka_error.ts";
+import {
+  isKafkaError,
+  KafkaError,
+} from "../../../src/log/kafka/kafka_error.ts";
 import {
   apiVersionsRequest,
   createTopicsRequest,
@@ -383,9 +386,9 @@ Deno.test("Produce tells the offset of each batch, and which place refuses", () 
     partition,
     bytes: new Uint8Array(1),
   }));
-  const answer = (code: number) =>
+  const answer = (code: number, id: string | null = "id") =>
     answered(
-      produceRequest("id", batches),
+      produceRequest(id, batches),
       (w) =>
         w.array([1], () => {
           w.string("a").array([1, 0], (partition) => {
@@ -395,5 +398,17 @@ Deno.test("Produce tells the offset of each batch, and which place refuses", () 
         }).int32(0),
     );
   assert.deepEqual(answer(0), [50, 51]);
-  assert.throws(() => answer(45), /appending to a partition 1: OUT_OF_ORDER/);
+  for (const id of ["id", null]) {
+    const [first, second] = answer(45, id);
+    assert.equal(first, 50);
+    assert.match(String(second), /appending to a partition 1: OUT_OF_ORDER/);
+  }
+  // Without a transaction a repetition that the broker knows is there.
+  assert.deepEqual(answer(46, null), [50, 51]);
+  assert.match(String(answer(46)[1]), /DUPLICATE_SEQUENCE_NUMBER/);
+  const [unanswered] = answered(
+    produceRequest("id", batches),
+    (w) => w.array([], () => {}).int32(0),
+  );
+  assert.ok(unanswered instanceof KafkaError && unanswered.retriable);
 });

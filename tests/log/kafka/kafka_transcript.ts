@@ -112,7 +112,10 @@ export class Transcript {
     const [{ bytes }] = encodeBatches(records, { ...who, sequence }, 900_000);
     const batch = { topic: this.#topic, partition: 0, bytes };
     const request = produceRequest(this.#id, [batch]);
-    return this.#ask(what, "leader", request, ([offset]) => `at ${offset}`);
+    return this.#ask(what, "leader", request, ([answer]) => {
+      if (typeof answer !== "number") throw answer;
+      return `at ${answer}`;
+    });
   }
 
   #end(what: string, who: ProducerIdentity, outcome: "commit" | "abort") {

@@ -162,6 +162,13 @@ export class ScriptedKafka {
     this.#topics.delete(name);
   }
 
+  /** Brokers forget all producers, as after a long time without their batches. */
+  forgetProducers(): void {
+    for (const { partitions } of this.#topics.values()) {
+      for (const partition of partitions) partition.forget();
+    }
+  }
+
   /** Other brokers lead and coordinate from now on. */
   move(): void {
     this.#moves++;
@@ -577,11 +584,13 @@ export class ScriptedKafka {
   #initProducer(incoming: Incoming): WireWriter {
     const { r } = incoming;
     r.tags();
-    const id = r.compactString() ?? "";
+    const id = r.compactString();
     const timeoutMs = r.int32();
     const from = { producerId: r.bigint(), epoch: r.int16() };
-    this.#transactionalIds.add(id);
-    const refusal = this.#coordinatorCode(incoming, "transaction", id);
+    if (id !== null) this.#transactionalIds.add(id);
+    const refusal = id === null
+      ? 0
+      : this.#coordinatorCode(incoming, "transaction", id);
     const { code, producerId, epoch } = refusal !== 0
       ? { code: refusal, producerId: -1n, epoch: -1 }
       : this.#transactions.init(

@@ -85,7 +85,8 @@ export class ScriptedPartition {
       known.sequence === sequence && known.count === count
     );
     if (again) return { code: 0, offset: again.offset };
-    if (before?.openSince === undefined) {
+    const isTransactional = (view.getInt16(21) & TRANSACTIONAL) !== 0;
+    if (isTransactional && before?.openSince === undefined) {
       const code = verify(producerId, epoch);
       if (code !== 0) return refused(code);
     }
@@ -96,9 +97,14 @@ export class ScriptedPartition {
     state.lastSequence = (sequence + count - 1) % 2 ** 31;
     state.known = [...state.known, { sequence, count, offset }]
       .slice(-KNOWN_BATCHES);
-    const openSince = before?.openSince ?? offset;
+    const openSince = isTransactional ? before?.openSince ?? offset : undefined;
     this.#producers.set(producerId, { ...state, openSince });
     return { code: 0, offset };
+  }
+
+  /** Forgets all producers, as after a long time without their batches. */
+  forget(): void {
+    this.#producers.clear();
   }
 
   #add(bytes: Uint8Array, lastOffsetDelta: number): number {

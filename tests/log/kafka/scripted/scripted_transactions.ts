@@ -54,10 +54,13 @@ export class ScriptedTransactions {
 
   /** Becomes the producer; `from` is what a producer that renews itself was. */
   init(
-    id: string,
+    id: string | null,
     timeoutMs: number,
     from: { producerId: bigint; epoch: number } | undefined,
   ): { code: number; producerId: bigint; epoch: number } {
+    if (id === null) {
+      return { code: 0, producerId: this.#producerIds++, epoch: 0 };
+    }
     const known = this.#transactions.get(id);
     const t: Transaction = known ?? {
       producerId: this.#producerIds++,
