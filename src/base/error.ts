@@ -54,3 +54,19 @@ export class ModelError extends Error {
   /** Stable identifier for programs. */
   readonly code = "MODEL";
 }
+
+/** A request that does not fit how things stand any more, with what they are now. */
+export class ConflictError extends Error {
+  /** Names the class, also in minified builds. */
+  override readonly name = "ConflictError";
+  /** Stable identifier for programs. */
+  readonly code = "CONFLICT";
+  /** How things stand. */
+  readonly now: Readonly<Record<string, number>>;
+
+  /** `now` is added to the answer. */
+  constructor(message: string, now: Readonly<Record<string, number>> = {}) {
+    super(message);
+    this.now = now;
+  }
+}

@@ -45,6 +45,31 @@ export async function* rawRows(
   }
 }
 
+/** The rows in a text: of CSV with a header, or of a JSON object in each line. Throws DataError. */
+export function rawTextRows(
+  text: string,
+  format: "csv" | "jsonl",
+  options: RowOptions,
+): AsyncGenerator<RawBatch> {
+  const source = bytesOf(text);
+  return format === "csv"
+    ? rawCsvRows(source, options)
+    : rawJsonRows(source, options);
+}
+
+function bytesOf(text: string): ByteSource {
+  const bytes = new TextEncoder().encode(text);
+  let at = 0;
+  return {
+    read(into) {
+      const some = bytes.subarray(at, at + into.length);
+      into.set(some);
+      at += some.length;
+      return Promise.resolve(some.length > 0 ? some.length : null);
+    },
+  };
+}
+
 async function* rawStream(
   source: ByteSource,
   file: Deno.FsFile | undefined,

@@ -1,22 +1,15 @@
 /** `label`: takes labels from a file into a stream whose labels arrive later. */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
 import type { FlagGroup, FlagValues } from "../flags/flag.ts";
-import { rest } from "../../base/clock.ts";
-import { ConfigError, LogError } from "../../base/error.ts";
+import { ConfigError } from "../../base/error.ts";
 import { fileError } from "../../base/file_error.ts";
 import { STANDARD_STREAM } from "../../base/output_file.ts";
 import { type DaySource, findDaySources } from "../../files/day_source.ts";
-import { type LabelRow, labelRows } from "../../files/label_rows.ts";
+import { labelRows } from "../../files/label_rows.ts";
 import { TABLE_FORMATS } from "../../files/table_encoder.ts";
-import type { LogProducer } from "../../log/log.ts";
-import { formatDatetime } from "../../payment/calendar.ts";
-import { idAppends, type IdRecord } from "../../stream/id_records.ts";
 import { shapeOfStream } from "../../stream/stream_definition.ts";
-import {
-  openStoredStream,
-  type StoredStream,
-} from "../../stream/stored_stream.ts";
-import { LABEL_TOPIC } from "../../stream/topics.ts";
+import { APPEND_LABELS, LabelAppender } from "../../stream/label_records.ts";
+import { openStoredStream } from "../../stream/stored_stream.ts";
 import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
@@ -74,9 +67,6 @@ export const LABEL_COMMAND: CommandDeclaration = defineCommand({
   run: label,
 });
 
-/** Labels of one append. */
-const APPEND_LABELS = 4096;
-
 async function label(options: LabelOptions): Promise<void> {
   const { file } = options;
   if (file === undefined) {
@@ -105,11 +95,13 @@ async function label(options: LabelOptions): Promise<void> {
     if (await isFile(file)) {
       for await (const _ of rows());
     }
-    const appender = new LabelAppender(stream, signal);
+    const { log, parameters } = stream;
+    const partitions = parameters?.partitions ?? 1;
+    const appender = new LabelAppender({ log, partitions, signal });
     for await (const batch of rows()) {
       for (let at = 0; at < batch.length; at += APPEND_LABELS) {
         const some = batch.slice(at, at + APPEND_LABELS);
-        await appender.append(some);
+        await appender.append(some, "file");
         taken += some.length;
       }
     }
@@ -136,57 +128,6 @@ async function findSource(
   }
   const [source] = await findDaySources(file, format);
   return source;
-}
-
-/** The id of the process that appends labels: a newer one fences the one before. */
-const PRODUCER = "fraudstream-labels";
-/** The longest pause before another try, in milliseconds. */
-const PAUSE_MS = 100;
-
-/** Appends labels beside other processes that do the same. */
-class LabelAppender {
-  readonly #stream: StoredStream;
-  readonly #signal: AbortSignal;
-  #producer: LogProducer | undefined;
-
-  constructor(stream: StoredStream, signal: AbortSignal) {
-    this.#stream = stream;
-    this.#signal = signal;
-  }
-
-  /** Appends all or nothing, once. Throws LogError, or the signal's reason. */
-  async append(labels: readonly LabelRow[]): Promise<void> {
-    const { log, parameters } = this.#stream;
-    const partitions = parameters?.partitions ?? 1;
-    const appends = idAppends(LABEL_TOPIC, partitions, labels.map(recordOf));
-    for (;;) {
-      this.#signal.throwIfAborted();
-      try {
-        this.#producer ??= await log.producer(PRODUCER, this.#signal);
-        await this.#producer.append(appends);
-        return;
-      } catch (error) {
-        // Another process appends, and this append was refused.
-        if (!(error instanceof LogError && error.isFenced)) throw error;
-        this.#producer = undefined;
-      }
-      await rest(Math.random() * PAUSE_MS, this.#signal);
-    }
-  }
-}
-
-/** A label as a record of the label topic. */
-function recordOf(
-  { transactionId, fraud, knownAt, reason, source }: LabelRow,
-): IdRecord {
-  const json = JSON.stringify({
-    TRANSACTION_ID: transactionId,
-    TX_FRAUD: fraud,
-    KNOWN_AT: knownAt === undefined ? undefined : formatDatetime(knownAt),
-    REASON: reason,
-    SOURCE: source ?? "file",
-  });
-  return { id: transactionId, json, timestampMs: Date.now() };
 }
 
 /** Whether a path is a plain file, which can be read again. */

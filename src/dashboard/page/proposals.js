@@ -1,7 +1,8 @@
 /** Changes of what decides about payments that wait for a second person, and what becomes of a change, in words. */
 import { ask, h, messageOf, panel, setText } from "./dom.js";
 
-/** @import { ChangedLines, ChangeOutcome, ProposalAnswers, ProposalView, ProposedItem } from "../views/proposals.ts" */
+/** @import { ChangedLines, ProposalAnswers, ProposalView, ProposedItem } from "../views/proposals.ts" */
+/** @import { ChangeOutcome } from "../../scoring/decision_edits.ts" */
 
 /**
  * What a change has come to, in words.

@@ -12,7 +12,7 @@ import {
 } from "./dom.js";
 import { outcomeWords } from "./proposals.js";
 
-/** @import { ChangeOutcome } from "../views/proposals.ts" */
+/** @import { ChangeOutcome } from "../../scoring/decision_edits.ts" */
 /** @import { ListEntries } from "../views/rule_changes.ts" */
 /** @import { RulesPreview } from "../views/rule_preview.ts" */
 

@@ -50,7 +50,7 @@ import {
   type NewPredictions,
 } from "../index/alert_index.ts";
 import type { LiveState } from "../views/live_state.ts";
-import { turns } from "../views/page_view.ts";
+import { turns } from "../../base/turns.ts";
 import { fillFromStore } from "./store_fill.ts";
 import { firstFrom, placesOf, RecordDecoder } from "../views/records.ts";
 import type { Reading } from "../views/snapshot.ts";

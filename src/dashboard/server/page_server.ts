@@ -5,11 +5,10 @@
  */
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { DataError } from "../../base/error.ts";
+import { ConflictError, DataError } from "../../base/error.ts";
 import { SUM } from "../index/day_sums.ts";
 import { metricsOf } from "../views/metrics.ts";
 import {
-  ConflictError,
   NotThereError,
   type Page,
   type Question,

@@ -2,7 +2,7 @@
  * The view "Alerts": the queue, filtered, sorted and paged; groups of alerts
  * of one card or terminal; and a decision about a whole group.
  */
-import { DataError } from "../../base/error.ts";
+import { ConflictError, DataError } from "../../base/error.ts";
 import alertsJs from "../page/alerts.js" with { type: "text" };
 import { formatDatetime } from "../../payment/calendar.ts";
 import type { TransactionId } from "../../payment/payment.ts";
@@ -19,7 +19,6 @@ import { decisionOf, type DecisionView } from "./decision_view.ts";
 import { readLabelOf, readNote, whoOf } from "./case_writer.ts";
 import {
   BODY,
-  ConflictError,
   idGiven,
   newestMoment,
   type Outcome,

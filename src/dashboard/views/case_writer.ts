@@ -3,6 +3,7 @@
  * the index has read it, so that every answer afterwards has it.
  */
 import { DataError, LogError } from "../../base/error.ts";
+import { turns } from "../../base/turns.ts";
 import { unlessLate } from "../../base/unless_stopped.ts";
 import type { TransactionId } from "../../payment/payment.ts";
 import { type CaseEvent, NOTE_MAX, WHO_MAX } from "../../payment/case_json.ts";
@@ -12,7 +13,7 @@ import {
   type CaseStep,
 } from "../../stream/case_events.ts";
 import type { Log } from "../../log/log.ts";
-import { BODY, type Question, turns } from "./page_view.ts";
+import { BODY, type Question } from "./page_view.ts";
 
 /** A step without what the writer adds: id and time of the event. */
 export interface NewCaseStep extends Omit<CaseStep, "event"> {

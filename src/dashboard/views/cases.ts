@@ -9,7 +9,7 @@ import {
   type FeatureParameters,
   longestWindowSeconds,
 } from "../../features/parameters.ts";
-import { DataError } from "../../base/error.ts";
+import { ConflictError, DataError } from "../../base/error.ts";
 import type { LookUp, StoredCase, StoredPayment } from "../../store/look_up.ts";
 import {
   CASE_KINDS,
@@ -50,7 +50,6 @@ import { radiusOf, reachOf } from "./map.ts";
 import {
   askStore,
   BODY,
-  ConflictError,
   idAsked,
   isTruth,
   newestMoment,

@@ -1,4 +1,5 @@
 /** Dead letters in the view "System": the newest ones, and requeueing. */
+import { turns } from "../../base/turns.ts";
 import { Buffer } from "node:buffer";
 import {
   type DeadLetter,
@@ -7,13 +8,7 @@ import {
 } from "../../stream/dead_letters.ts";
 import { requeue, whyNotEditable } from "../../stream/requeue.ts";
 import deadLettersJs from "../page/dead_letters.js" with { type: "text" };
-import {
-  BODY,
-  NotThereError,
-  type Page,
-  type PageView,
-  turns,
-} from "./page_view.ts";
+import { BODY, NotThereError, type Page, type PageView } from "./page_view.ts";
 
 /** Dead letters that one answer has. */
 const LETTERS_MAX = 200;

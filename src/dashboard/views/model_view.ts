@@ -3,6 +3,8 @@
  * has read, those that the trainer has stored, and the registry, in which a
  * version can be promoted or the last promotion be taken back.
  */
+import type { ChangeOutcome } from "../../scoring/decision_edits.ts";
+import { turns } from "../../base/turns.ts";
 import { readRegistry, type Registry } from "../../scoring/model_registry.ts";
 import { isWeekly } from "../../learning/judge/monitoring.ts";
 import type { ModelMetric } from "../../store/tables.ts";
@@ -13,12 +15,8 @@ import modelJs from "../page/model.js" with { type: "text" };
 import registryJs from "../page/registry.js" with { type: "text" };
 import thresholdJs from "../page/threshold.js" with { type: "text" };
 import { SUM } from "../index/day_sums.ts";
-import { BODY, type Page, type PageView, shared, turns } from "./page_view.ts";
-import {
-  changeModel,
-  type ChangeOutcome,
-  changeThreshold,
-} from "./proposals.ts";
+import { BODY, type Page, type PageView, shared } from "./page_view.ts";
+import { changeModel, changeThreshold } from "./proposals.ts";
 import {
   mainVersion,
   type StreamEvent,

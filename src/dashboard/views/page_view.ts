@@ -186,21 +186,6 @@ export interface SessionView {
   readonly who?: string;
 }
 
-/** A request that does not fit how things stand any more: status 409, with what they are now. */
-export class ConflictError extends Error {
-  /** The class's name, for messages. */
-  override readonly name = "ConflictError";
-
-  /** `now` is added to the answer. */
-  constructor(
-    message: string,
-    /** How things stand. */
-    readonly now: Readonly<Record<string, number>> = {},
-  ) {
-    super(message);
-  }
-}
-
 /** The request that a route answers. */
 export interface Question {
   /** The part of the path that stands for `:name`. */
@@ -277,16 +262,6 @@ export function idGiven(
 /** Whether a request asks for the simulation's truth: labels that nobody knew, scenarios, compromised terminals. */
 export function isTruth(asked: Question): boolean {
   return asked.query().truth === "1";
-}
-
-/** Runs changes of the log one after the other, because a new producer fences the one before. */
-export function turns(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return <T>(work: () => Promise<T>): Promise<T> => {
-    const mine = last.then(work, work);
-    last = mine.catch(() => {});
-    return mine;
-  };
 }
 
 /** How long an answer is shared between pages, in milliseconds. */

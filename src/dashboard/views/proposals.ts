@@ -3,8 +3,16 @@
  * alerts and the champion of the models. Where the page requires approval, a
  * change is a proposal until a second person approves it.
  */
-import { DataError } from "../../base/error.ts";
+import { ConflictError, DataError } from "../../base/error.ts";
+import { turns } from "../../base/turns.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
+import {
+  changeDecisions,
+  type ChangeOutcome,
+  fromTo,
+  isOutdated,
+  outdated,
+} from "../../scoring/decision_edits.ts";
 import {
   changeRegistry,
   chosen,
@@ -16,24 +24,10 @@ import {
   type ChangedItem,
   changedItems,
   type DecisionProposal,
-  type DecisionState,
   type ProposedModel,
 } from "../../stream/decision_changes.ts";
 import proposalsJs from "../page/proposals.js" with { type: "text" };
-import {
-  BODY,
-  ConflictError,
-  type Page,
-  type PageView,
-  type Question,
-  turns,
-} from "./page_view.ts";
-
-/** What has become of a change. */
-export interface ChangeOutcome {
-  /** Whether it decides, waits for a second person, or was none. */
-  readonly status: "changed" | "proposed" | "unchanged";
-}
+import { BODY, type Page, type PageView, type Question } from "./page_view.ts";
 
 /** A part of what a proposal changes. */
 export type ProposedItem = ChangedItem | {
@@ -104,34 +98,6 @@ export const proposals: PageView = {
   },
 };
 
-/** A change of the rules, lists or threshold, and the person who asks for it. */
-export interface WantedChange {
-  /** Who makes the change. */
-  readonly who: string;
-  /** What decided when it began. */
-  readonly base: DecisionState;
-  /** What is to decide: other rules and lists, or another threshold. */
-  readonly state: DecisionState;
-  /** Texts of rules and lists by version, where they may be new. */
-  readonly contents?: ReadonlyMap<string, string>;
-}
-
-/** Makes a change of rules, lists or the threshold, or proposes it. Throws ConflictError where the same was changed meanwhile. */
-export async function changeDecisions(
-  page: Page,
-  wanted: WantedChange,
-): Promise<ChangeOutcome> {
-  const { control, requireApproval } = page;
-  const { base, state, ...how } = wanted;
-  if (changedItems(base, state).length === 0) return { status: "unchanged" };
-  if (requireApproval) {
-    await control.propose(wanted);
-    return { status: "proposed" };
-  }
-  await control.recordChange(fromTo(base, state), how);
-  return { status: "changed" };
-}
-
 /** Sets the threshold of alerts, or proposes it. */
 export async function changeThreshold(
   page: Page,
@@ -188,55 +154,6 @@ function by(who: string | undefined): string | undefined {
 function folderOf({ models }: Page): string {
   if (models !== undefined) return models;
   throw new DataError("the scorer has no registry of models to change");
-}
-
-/** A state with what a change from `base` to `next` is about as `from` has it: rules and lists together, or the threshold. */
-function partly(
-  state: DecisionState,
-  { base, next, from }: Readonly<
-    Record<"base" | "next" | "from", DecisionState>
-  >,
-): DecisionState {
-  return base.threshold === next.threshold
-    ? { ...from, threshold: state.threshold }
-    : { ...state, threshold: from.threshold };
-}
-
-/** Whether what a change is about is no longer as it was when the change began. */
-function isOutdated(
-  now: DecisionState,
-  base: DecisionState,
-  next: DecisionState,
-): boolean {
-  const before = partly(now, { base, next, from: base });
-  return changedItems(before, now).length > 0;
-}
-
-/** A change from one state to another, which is refused where the same has been changed meanwhile, or where it no longer waits. */
-function fromTo(
-  base: DecisionState,
-  next: DecisionState,
-  isWaiting = () => true,
-): (state: DecisionState) => DecisionState {
-  return (state) => {
-    const to = partly(state, { base, next, from: next });
-    if (changedItems(state, to).length === 0) return state;
-    if (!isWaiting()) throw noLonger();
-    if (isOutdated(state, base, next)) throw outdated();
-    return to;
-  };
-}
-
-/** What is said where others have changed the same. */
-export function outdated(): ConflictError {
-  return new ConflictError(
-    "the rules, lists, threshold or models that this changes have been " +
-      "changed meanwhile; load them again, and make your change once more",
-  );
-}
-
-function noLonger(): ConflictError {
-  return new ConflictError("another person has decided about this change");
 }
 
 /** The changes that wait, as a person sees them. */

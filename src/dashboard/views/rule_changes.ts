@@ -3,46 +3,20 @@
  * that a file would get, a preview on the newest payments, and changes, which
  * are records of the control topic.
  */
-import { ConfigError, DataError } from "../../base/error.ts";
+import { DataError } from "../../base/error.ts";
+import { turns } from "../../base/turns.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
+import type { ChangeOutcome } from "../../scoring/decision_edits.ts";
+import { listOfContent, readList } from "../../scoring/list_file.ts";
 import {
-  DecisionRules,
-  type DecisionSetting,
-  ruleRows,
-} from "../../scoring/decision_rules.ts";
-import { decisionSetting } from "../../scoring/decision_source.ts";
-import {
-  listOfContent,
-  readList,
-  type ValueList,
-} from "../../scoring/list_file.ts";
-import { readRules } from "../../scoring/rule_file.ts";
-import type { DecisionState } from "../../stream/decision_changes.ts";
-import { shapeOfStream } from "../../stream/stream_definition.ts";
+  problemOf,
+  RuleEditor,
+  type RulesProblem,
+} from "../../scoring/rule_editor.ts";
 import ruleEditorJs from "../page/rule_editor.js" with { type: "text" };
 import { whoOf } from "./case_writer.ts";
-import {
-  BODY,
-  type Page,
-  type PageView,
-  type Question,
-  turns,
-} from "./page_view.ts";
-import { changeDecisions, type ChangeOutcome, outdated } from "./proposals.ts";
+import { BODY, type Page, type PageView, type Question } from "./page_view.ts";
 import { previewRules, type RulesPreview } from "./rule_preview.ts";
-
-/** The list that a text names and the stream does not have yet. */
-const EMPTY_LIST = "value\n";
-
-/** What is wrong with a text of rules. */
-export interface RulesProblem {
-  /** What, where and what to do. */
-  readonly message: string;
-  /** Its line, from 1; undefined where it is in no line of the text. */
-  readonly line?: number;
-  /** Its column, from 1. */
-  readonly column?: number;
-}
 
 /** Entries of a list, as far as they are asked for. */
 export interface ListEntries {
@@ -96,7 +70,7 @@ export const ruleChanges: PageView = {
     const { get, post } = router<RuleChangeAnswers>();
     const inTurn = turns();
     const { control, requireApproval = false } = page;
-    const editor = new RuleEditor(page);
+    const editor = new PageRules(page);
     get("/api/rules/text", async () => {
       await control.refresh();
       const { rules: version } = control.decisionState;
@@ -113,8 +87,8 @@ export const ruleChanges: PageView = {
     });
     post("/api/rules/preview", async (asked) => {
       const { source } = await asked.body();
-      const setting = await editor.setting(BODY.string(source, "source"));
-      return await inTurn(() => previewRules(page, setting));
+      const text = BODY.string(source, "source");
+      return await inTurn(() => editor.preview(text));
     });
     post("/api/rules/save", async (asked) => {
       const body = await asked.body();
@@ -131,59 +105,30 @@ export const ruleChanges: PageView = {
   },
 };
 
-/** Makes changes of what the control topic says. */
-class RuleEditor {
+/** Asks for changes as the page's requests say. */
+class PageRules {
   readonly #page: Page;
+  readonly #editor: RuleEditor;
 
   constructor(page: Page) {
     this.#page = page;
-  }
-
-  /** What a text means with the lists that the stream has; a list that it has not begins empty. Throws DataError for what is wrong. */
-  async setting(source: string): Promise<DecisionSetting> {
-    const { control } = this.#page;
-    await control.refresh();
-    const { lists: versions, threshold } = control.decisionState;
-    try {
-      const rules = readRules(source, "rules");
-      const lists = new Map<string, ValueList>();
-      for (const { name } of rules.lists) {
-        const content = versions[name] === undefined
-          ? undefined
-          : await control.content(versions[name]);
-        lists.set(
-          name,
-          content === undefined
-            ? readList(EMPTY_LIST, name)
-            : listOfContent(content),
-        );
-      }
-      const setting = { rules, lists, threshold };
-      this.#compile(setting);
-      return setting;
-    } catch (error) {
-      throw asDataError(error);
-    }
+    this.#editor = new RuleEditor(page);
   }
 
   /** What is wrong with a text; undefined if it could be used. */
   async problemOf(source: string): Promise<RulesProblem | undefined> {
     try {
-      await this.setting(source);
+      await this.#editor.setting(source);
       return undefined;
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      const { message } = error;
-      const place = /^rules:(\d+):(\d+): /.exec(message);
-      if (!place) return { message };
-      return { message, line: Number(place[1]), column: Number(place[2]) };
+      return problemOf(error);
     }
   }
 
-  #compile(setting: DecisionSetting): void {
-    const { parameters } = this.#page;
-    const rows = ruleRows(parameters.features, shapeOfStream(parameters));
-    new DecisionRules(setting, rows);
+  /** What a text would decide about the newest payments. */
+  async preview(source: string): Promise<RulesPreview> {
+    return previewRules(this.#page, await this.#editor.setting(source));
   }
 
   /** Uses a text, if the rules are still those that the person saw. */
@@ -194,10 +139,7 @@ class RuleEditor {
     const source = BODY.string(body.source, "source");
     const seen = body.seen === null ? null : BODY.string(body.seen, "seen");
     const who = whoOf(asked, body);
-    const setting = await this.setting(source);
-    const base = this.#page.control.decisionState;
-    if (base.rules !== seen) throw outdated();
-    return await this.#change(base, setting, who);
+    return await this.#editor.save(source, seen, who);
   }
 
   /** Entries of a list that contain a text. */
@@ -205,7 +147,7 @@ class RuleEditor {
     { list, q = "" }: Readonly<Record<string, string>>,
   ): Promise<ListEntries> {
     const { control, index, parameters } = this.#page;
-    const { setting } = await this.#listNamed(list ?? "");
+    const { setting } = await this.#editor.listNamed(list ?? "");
     const entries = [...setting.lists.get(list)?.entries ?? []];
     const found = entries.filter(([value]) => value.includes(q.trim()))
       .sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
@@ -255,19 +197,6 @@ class RuleEditor {
     });
   }
 
-  /** What decides now, with a list that the rules name. Throws DataError if they name no such list. */
-  async #listNamed(
-    name: string,
-  ): Promise<{ base: DecisionState; setting: DecisionSetting }> {
-    const { control } = this.#page;
-    await control.refresh();
-    const base = control.decisionState;
-    if (base.rules === null || !Object.hasOwn(base.lists, name)) {
-      throw new DataError(`the rules have no list ${name.slice(0, 64)}`);
-    }
-    return { base, setting: await decisionSetting(control, base) };
-  }
-
   /** Changes the entries of a list. */
   async #changeList(
     asked: Question,
@@ -276,49 +205,17 @@ class RuleEditor {
   ): Promise<ChangeOutcome> {
     const name = BODY.string(body.list, "list");
     const who = whoOf(asked, body);
-    const { base, setting } = await this.#listNamed(name);
-    try {
-      const all = new Map(setting.lists.get(name)?.entries);
-      edit(all);
-      const list = listOfContent(JSON.stringify(
-        [...all].map(([entry, until]) =>
-          until === Infinity ? entry : [entry, until]
-        ),
-      ));
-      const lists = new Map(setting.lists).set(name, list);
-      const next = { ...setting, lists };
-      this.#compile(next);
-      return await this.#change(base, next, who);
-    } catch (error) {
-      throw asDataError(error);
-    }
-  }
-
-  /** Makes a change of what decided when it began, or proposes it. */
-  async #change(
-    base: DecisionState,
-    { rules, lists }: DecisionSetting,
-    who: string,
-  ): Promise<ChangeOutcome> {
-    const versions = Object.fromEntries(
-      [...lists].map(([name, { version }]) => [name, version]),
-    );
-    return await changeDecisions(this.#page, {
-      ...{ who, base },
-      state: { ...base, rules: rules.version, lists: versions },
-      contents: new Map([
-        [rules.version, rules.source],
-        ...[...lists.values()].map(({ version, content }) =>
-          [version, content] as const
-        ),
-      ]),
+    return await this.#editor.changeList({
+      ...{ name, who },
+      edit: (list) => {
+        const all = new Map(list?.entries);
+        edit(all);
+        return listOfContent(JSON.stringify(
+          [...all].map(([entry, until]) =>
+            until === Infinity ? entry : [entry, until]
+          ),
+        ));
+      },
     });
   }
-}
-
-/** What a file would be refused for is wrong in a request, too. */
-function asDataError(error: unknown): unknown {
-  return error instanceof ConfigError
-    ? new DataError(error.message, { cause: error })
-    : error;
 }

@@ -102,6 +102,8 @@ export class CassandraLookUp implements LookUp {
       "AND tx_time_seconds >= ? AND tx_time_seconds <= ? LIMIT ?";
     const [keyColumn] = table.partition;
     const type = table.columns.find(({ name }) => name === keyColumn)?.type;
+    // No payment has an id that its column cannot hold.
+    if (type === "int" && Number(id) > INT_MAX) return [];
     const key = type === "bigint" ? BigInt(id) : id;
     const found: StoredPayment[] = [];
     const from = Math.max(0, fromSeconds);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import type { ChangeOutcome } from "../../../src/scoring/decision_edits.ts";
 import type {
-  ChangeOutcome,
   ProposalAnswers,
 } from "../../../src/dashboard/views/proposals.ts";
 import type {

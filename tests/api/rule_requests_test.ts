@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { Problem } from "../../src/api/problem.ts";
+import { RuleRequests } from "../../src/api/rule_requests.ts";
+import { openMemory, parametersOf } from "../roles/pipeline.ts";
+
+const RULES = "version: 1\n" +
+  "lists: { blocked: blocked.csv }\n" +
+  "rules:\n" +
+  "  - { id: blocked, when: 'list(\"blocked\", CUSTOMER_ID)', " +
+  "then: decline, reason: Blocked. }\n" +
+  "  - { id: large, when: TX_AMOUNT > 50, then: review, reason: Large. }\n";
+
+async function openRules(requireApproval = false) {
+  const parameters = parametersOf(2);
+  const folder = await openMemory(parameters);
+  const { control } = folder.context;
+  return {
+    control,
+    requests: new RuleRequests({ control, parameters, requireApproval }),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+/** Kind and members of the problem that a request ends with. */
+async function problemOf(request: Promise<unknown>) {
+  let found: unknown;
+  await assert.rejects(request, (error) => {
+    found = error;
+    return error instanceof Problem;
+  });
+  const { kind, members } = found as Problem;
+  return [kind, members];
+}
+
+Deno.test("rules and lists are replaced by who has seen their version, and recorded", async () => {
+  await using rules = await openRules();
+  const { requests, control } = rules;
+  assert.deepEqual(await requests.rules(), {
+    json: '{"VERSION":null,"YAML":""}',
+    version: null,
+  });
+  const saved = await requests.replaceRules(RULES, null, "ada");
+  assert.equal(saved.status, "changed");
+  assert.deepEqual(JSON.parse(saved.json), {
+    VERSION: saved.version,
+    YAML: RULES,
+    STATUS: "changed",
+  });
+  const again = await requests.replaceRules(RULES, saved.version, "ada");
+  assert.equal(again.status, "unchanged");
+  const other = RULES.replace("50", "60");
+  assert.deepEqual(
+    await problemOf(requests.replaceRules(other, null, "ben")),
+    ["outdated", {}],
+  );
+  const { version: empty } = await requests.list("blocked");
+  const csv = 'value,expires\n3,\n4,2018-05-01\n"5",\n';
+  const list = await requests.replaceList("blocked", csv, empty, "ben");
+  assert.equal(
+    JSON.parse(list.json).CSV,
+    "value,expires\n3,\n4,2018-05-01 00:00:00\n5,\n",
+  );
+  const own = JSON.parse(list.json).CSV;
+  const same = await requests.replaceList("blocked", own, list.version, "ben");
+  assert.equal(same.status, "unchanged");
+  assert.deepEqual(
+    await problemOf(requests.replaceList("blocked", "value\n", empty, "ben")),
+    ["outdated", {}],
+  );
+  assert.deepEqual(JSON.parse(await requests.lists()).LISTS, [
+    { NAME: "blocked", VERSION: list.version, ENTRIES: 3 },
+  ]);
+  assert.deepEqual(
+    control.decisionChanges.map(({ who, items }) => [who, items.length]),
+    [["ada", 2], ["ben", 1]],
+  );
+});
+
+Deno.test("what is wrong in rules or lists is named with its place, and changes nothing", async () => {
+  await using rules = await openRules();
+  const { requests, control } = rules;
+  const wrong = RULES.replace("TX_AMOUNT", "AMOUNT");
+  assert.deepEqual(await problemOf(requests.replaceRules(wrong, null, "ada")), [
+    "rejected",
+    { LINE: 5, COLUMN: 24 },
+  ]);
+  await requests.replaceRules(RULES, null, "ada");
+  const { version } = await requests.list("blocked");
+  assert.deepEqual(
+    await problemOf(
+      requests.replaceList("blocked", "value\n3\nabc\n", version, "ada"),
+    ),
+    ["rejected", { LINE: 3, COLUMN: 1 }],
+  );
+  for (const name of ["none", "__proto__", ""]) {
+    assert.deepEqual(
+      await problemOf(requests.replaceList(name, "value\n", null, "ada")),
+      ["not-found", {}],
+    );
+  }
+  assert.equal(control.decisionChanges.length, 1);
+});
+
+Deno.test("where approval is required, a replacement waits for a second person", async () => {
+  await using rules = await openRules(true);
+  const { requests, control } = rules;
+  const { status, version } = await requests.replaceRules(RULES, null, "ada");
+  assert.deepEqual([status, version], ["proposed", null]);
+  assert.deepEqual(control.decisionChanges, []);
+  assert.deepEqual(control.proposals.map(({ who }) => who), ["ada"]);
+});
