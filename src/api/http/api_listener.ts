@@ -19,10 +19,14 @@ export interface ApiListener extends AsyncDisposable {
   readonly connections: number;
 }
 
-/** Listens with an application. Throws ConfigError where it cannot or may not. */
+/**
+ * Listens with an application; a connection to which nothing is said for
+ * `quietMs` is closed. Throws ConfigError where it cannot or may not.
+ */
 export function listenApi(
   settings: ApiSettings,
   { fetch }: ApiServer,
+  quietMs = QUIET_MS,
 ): ApiListener {
   const listener = open(settings);
   const gate = new Gate({
@@ -30,7 +34,7 @@ export function listenApi(
     fetch,
     connectionsMax: CONNECTIONS_MAX,
     perAddressMax: PER_ADDRESS_MAX,
-    quietMs: QUIET_MS,
+    quietMs,
   });
   const scheme = settings.tls === undefined ? "http" : "https";
   return {
