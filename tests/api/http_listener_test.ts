@@ -6,7 +6,7 @@ import { temporaryFolder } from "../temporary_folder.ts";
 import { openApi, SETTINGS } from "./memory_api.ts";
 import { selfSigned } from "./self_signed.ts";
 
-function listening(over: Partial<ApiSettings> = {}, quietMs?: number) {
+function listening(over: Partial<ApiSettings> = {}, quietMs = 60_000) {
   const settings = { ...SETTINGS, ...over };
   return listenApi(settings, openApi(settings).server, quietMs);
 }

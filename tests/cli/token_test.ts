@@ -12,7 +12,7 @@ testRunning("token prints a token and the line that lets it in", async () => {
   );
   assert.deepEqual([code, stderr], [0, ""]);
   const [, token, line] =
-    /^token: (fst_[\w-]{43})\nline:  (.*)\n$/.exec(stdout) ?? [];
+    /^token: (fst_[\w-]{43})\nline: {2}(.*)\n$/.exec(stdout) ?? [];
   assert.ok(token, stdout);
   const [{ name, scopes }] = parseApiTokens(line, "tokens");
   assert.deepEqual([name, [...scopes]], ["till", ["score", "read"]]);
