@@ -184,7 +184,7 @@ function curlOf({ path, method, operation }: Placed, origin: string): string {
   );
   if (body !== undefined) {
     lines.push(`-H 'Content-Type: ${type}'`);
-    lines.push(`--data-binary ${quoted(shown(body.example, 0))}`);
+    lines.push(`-d ${quoted(shown(body.example, 0))}`);
   }
   const verb = method === "GET" || method === "POST" ? "" : ` -X ${method}`;
   return [`curl${verb} '${origin}${url}'`, ...lines].join(" \\\n  ");
