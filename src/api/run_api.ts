@@ -12,9 +12,7 @@ import { PIPELINE, SCORING, WRITER_GROUP } from "../stream/topics.ts";
 import { AnswerDesk } from "./answer_desk.ts";
 import { KnownAnswers } from "./known_answers.ts";
 import { OutcomeReader } from "./outcome_reader.ts";
-import type { StreamApi } from "./stream_api.ts";
 import { DeskApi } from "./desk_api.ts";
-import { BODY_LIMITS } from "./http/api_settings.ts";
 import { apiServer } from "./http/api_server.ts";
 import { listenApi } from "./http/api_listener.ts";
 
@@ -51,7 +49,7 @@ export async function runApi(
   const over = new AbortController();
   const own = { ...context, signal: over.signal };
   const reader = new OutcomeReader({ context: own, predictions, known, desk });
-  const { hmacKeyFile } = api;
+  const { hmacKeyFile, served, requireApproval } = api;
   const producer = await log.appender(signal);
   const stream = new DeskApi({
     context: own,
@@ -61,14 +59,14 @@ export async function runApi(
     known,
     producer,
     deadlineMs: api.deadlineMs,
+    requireApproval,
     hmacKey: hmacKeyFile === undefined
       ? undefined
       : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX),
   });
-  const served = { ...api, bodies: BODY_LIMITS };
   await using server = listenApi(
     served,
-    apiServer(stream as unknown as StreamApi, served, { logger }),
+    apiServer(stream, served, { logger }),
   );
   serving(server.address);
   await runTogether(own, [

@@ -1,4 +1,4 @@
-/** Addresses that a server listens at: who reaches them, and how they are written. */
+/** Addresses that a server listens at: whether only this machine reaches them, and how they are written. */
 
 /** Whether only this machine reaches an address. */
 export function isLoopback(host: string): boolean {

@@ -1,4 +1,5 @@
 /** The roles, and the settings that a run is made from. */
+import type { ApiSettings } from "./api_settings.ts";
 import type { AlertPolicy } from "../scoring/alert_policy.ts";
 import type { ModelSpec } from "../learning/fit/fit_task.ts";
 import type { LogSettings } from "../log/open_log.ts";
@@ -59,7 +60,7 @@ export interface RunSettings {
   /** The stream whose payments the producer takes in place of both, if any. */
   readonly follow?: FollowSettings | undefined;
   /** How the API takes payments in place of all of these, if it runs. */
-  readonly api?: ApiSettings | undefined;
+  readonly api?: ApiRun | undefined;
   /** Whether the stages begin with the rest of topics whose first records were deleted before a stage read them. */
   readonly acceptsMissingStart: boolean;
   /** Threads of the processor and of the writer each; more than 1 on Kafka only. */
@@ -81,19 +82,9 @@ export interface RunSettings {
 }
 
 /** How the API is served, and what it takes. */
-export interface ApiSettings {
-  /** Address to listen at. */
-  readonly host: string;
-  /** Port; 0 for any that is free. */
-  readonly port: number;
-  /** File of tokens; undefined for an API that needs none. */
-  readonly tokensFile: string | undefined;
-  /** Files of the certificate and its key, for HTTPS. */
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  /** Requests per second that a token may make; undefined for any number. */
-  readonly ratePerSecond: number | undefined;
-  /** Origins whose pages may ask. */
-  readonly allowOrigins: readonly string[];
+export interface ApiRun {
+  /** Where it listens and who may use it. */
+  readonly served: ApiSettings;
   /** How long a request waits for a decision, milliseconds. */
   readonly deadlineMs: number;
   /** Requests that may wait for a decision at the same time. */
@@ -102,6 +93,8 @@ export interface ApiSettings {
   readonly aheadSeconds: number;
   /** File of the key for pseudonyms, if the definition needs one. */
   readonly hmacKeyFile: string | undefined;
+  /** Whether a change of rules or lists counts only when a second person approves it. */
+  readonly requireApproval: boolean;
 }
 
 /** Payments in files with any columns, which the stream's definition maps. */

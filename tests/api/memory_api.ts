@@ -6,17 +6,15 @@ import { BUILT_IN_DEFINITIONS } from "../../src/definition/built_in.ts";
 import { readDefinition } from "../../src/definition/read_definition.ts";
 import { Problem } from "../../src/api/problem.ts";
 import type {
+  ApiMetric,
   BodyFormat,
   ScoreAnswer,
   StreamApi,
   VersionedAnswer,
 } from "../../src/api/stream_api.ts";
-import { apiServer } from "../../src/api/http/api_server.ts";
+import { type ApiServer, apiServer } from "../../src/api/http/api_server.ts";
 import { answerExamples } from "../../src/api/http/answer_examples.ts";
-import {
-  type ApiSettings,
-  BODY_LIMITS,
-} from "../../src/api/http/api_settings.ts";
+import { type ApiSettings, BODY_LIMITS } from "../../src/roles/api_settings.ts";
 
 /** What a call got. */
 export interface Call {
@@ -135,13 +133,13 @@ export class MemoryApi implements StreamApi {
     return listAnswer(name, csv);
   }
 
-  metrics() {
+  metrics(): readonly ApiMetric[] {
     return [{
       name: "waiting",
       kind: "gauge",
       help: "Payments that wait.",
       value: 7,
-    }] as const;
+    }];
   }
 
   #call(method: string, ...args: unknown[]): void {
@@ -190,13 +188,26 @@ export const SETTINGS: ApiSettings = {
 };
 
 /** An application over a stream in memory, and how it is asked. */
+export interface OpenedApi {
+  readonly api: MemoryApi;
+  readonly server: ApiServer;
+  readonly logger: ReturnType<typeof keptLog>;
+  readonly ask: (path: string, init?: RequestInit) => Promise<Response>;
+  readonly post: (
+    path: string,
+    body: BodyInit,
+    headers?: Record<string, string>,
+  ) => Promise<Response>;
+}
+
+/** Makes one. */
 export function openApi(
   settings: Partial<ApiSettings> = {},
   { api = new MemoryApi(), now }: {
     readonly api?: MemoryApi;
     readonly now?: () => number;
   } = {},
-) {
+): OpenedApi {
   const logger = keptLog();
   const server = apiServer(api, { ...SETTINGS, ...settings }, {
     logger,

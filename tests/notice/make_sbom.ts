@@ -7,18 +7,11 @@
  */
 import { Buffer } from "node:buffer";
 import config from "../../deno.json" with { type: "json" };
-import { shippedPackages } from "./packages.ts";
+import { lockedPackages, shippedPackages } from "./packages.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Prefix of every package's URL (purl-spec, type npm). */
 const PURL = "pkg:npm/";
-
-/** A package in deno.lock. */
-interface Locked {
-  /** "sha512-" and the hash in Base64. */
-  readonly integrity: string;
-  readonly dependencies?: readonly string[];
-}
 
 /** A library of the bill, as CycloneDX spells it. */
 export interface Component {
@@ -63,8 +56,7 @@ function licences(): Map<string, string> {
 
 /** The bill of what the executable contains. Throws if a package has no licence in NOTICE. */
 export function billOfMaterials(): Bill {
-  const lock = Deno.readTextFileSync(new URL("deno.lock", ROOT));
-  const { npm }: { npm: Record<string, Locked> } = JSON.parse(lock);
+  const npm = lockedPackages();
   const shipped = shippedPackages();
   const known = licences();
   const components = shipped.map((one): Component => {

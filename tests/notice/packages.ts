@@ -5,14 +5,29 @@ import config from "../../deno.json" with { type: "json" };
 const NOT_SHIPPED =
   /^(fast-check|axe-core|playwright-core|js-yaml|@babel\/parser|@types\/.*)@/;
 
-type Locked = Readonly<Record<string, { dependencies?: readonly string[] }>>;
+/** A package as deno.lock has it. */
+export interface Locked {
+  readonly integrity: string;
+  readonly dependencies?: readonly string[];
+}
 
-/** The packages as name@version, those that they need too, in order. */
-export function shippedPackages(): string[] {
+/** The packages of deno.lock by name@version, without the peers behind it ("_zod@4.6.7"). */
+export function lockedPackages(): Readonly<Record<string, Locked>> {
   const lock = Deno.readTextFileSync(
     new URL("../../deno.lock", import.meta.url),
   );
-  const { npm: packages }: { npm: Locked } = JSON.parse(lock);
+  const { npm }: { npm: Record<string, Locked> } = JSON.parse(lock);
+  return Object.fromEntries(
+    Object.entries(npm).map(([key, locked]) => [
+      /^@?[^@]+@[^_]+/.exec(key)?.[0] ?? key,
+      locked,
+    ]),
+  );
+}
+
+/** The packages as name@version, those that they need too, in order. */
+export function shippedPackages(): string[] {
+  const packages = lockedPackages();
   const found = new Set<string>();
   const add = (name: string) => {
     const known = name in packages

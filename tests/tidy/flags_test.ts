@@ -14,7 +14,7 @@ function isKnown(declared: ReadonlySet<string>, flag: string): boolean {
 }
 
 /** Style sheets have names of that form. */
-const STYLES = "src/report/html_page.ts";
+const STYLES = ["src/report/html_page.ts", "src/api/http/reference_page.ts"];
 
 /** The flags of one command, or of the program. */
 function flagsOf(options: readonly { readonly long?: string }[]): string[] {
@@ -48,7 +48,9 @@ function* sources(folder: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(new URL(folder, ROOT))) {
     const path = `${folder}/${name}`;
     if (isDirectory) yield* sources(path);
-    else if (/\.(?:ts|js|html)$/.test(name) && path !== STYLES) yield path;
+    else if (/\.(?:ts|js|html)$/.test(name) && !STYLES.includes(path)) {
+      yield path;
+    }
   }
 }
 

@@ -5,7 +5,7 @@
 import { isLoopback } from "../../base/address.ts";
 import type { Logger } from "../../base/logger.ts";
 import { Problem } from "../problem.ts";
-import type { ApiSettings } from "./api_settings.ts";
+import type { ApiSettings } from "../../roles/api_settings.ts";
 import { ApiTokens, type Scope } from "./api_tokens.ts";
 import { RateLimit } from "./rate_limit.ts";
 

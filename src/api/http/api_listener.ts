@@ -3,7 +3,7 @@ import { addressOf } from "../../base/address.ts";
 import { ConfigError } from "../../base/error.ts";
 import { Gate, SERVER_HOST } from "../../base/gate.ts";
 import type { ApiServer } from "./api_server.ts";
-import type { ApiSettings } from "./api_settings.ts";
+import type { ApiSettings } from "../../roles/api_settings.ts";
 
 /** Connections at once, and those of one address. */
 const CONNECTIONS_MAX = 1000;
@@ -19,10 +19,14 @@ export interface ApiListener extends AsyncDisposable {
   readonly connections: number;
 }
 
-/** Listens with an application. Throws ConfigError where it cannot or may not. */
+/**
+ * Listens with an application; a connection to which nothing is said for
+ * `quietMs` is closed. Throws ConfigError where it cannot or may not.
+ */
 export function listenApi(
   settings: ApiSettings,
   { fetch }: ApiServer,
+  quietMs = QUIET_MS,
 ): ApiListener {
   const listener = open(settings);
   const gate = new Gate({
@@ -30,7 +34,7 @@ export function listenApi(
     fetch,
     connectionsMax: CONNECTIONS_MAX,
     perAddressMax: PER_ADDRESS_MAX,
-    quietMs: QUIET_MS,
+    quietMs,
   });
   const scheme = settings.tls === undefined ? "http" : "https";
   return {

@@ -10,12 +10,13 @@ import type { Logger } from "../../base/logger.ts";
 import { Problem } from "../problem.ts";
 import type { StreamApi, VersionedAnswer } from "../stream_api.ts";
 import { Admission } from "./admission.ts";
-import type { ApiSettings } from "./api_settings.ts";
+import type { ApiSettings } from "../../roles/api_settings.ts";
 import type { Scope } from "./api_tokens.ts";
 import { HttpMetrics } from "./http_metrics.ts";
 import { openApiDocument } from "./open_api_document.ts";
 import { type Operations, operationsOf } from "./operations.ts";
 import { problemResponse } from "./problem_document.ts";
+import { REFERENCE_POLICY, referencePage } from "./reference_page.ts";
 import { bodyText, mediaTypeOf } from "./request_body.ts";
 
 /** The HTTP application. */
@@ -329,6 +330,20 @@ function addDescription({ app, api, settings, operations }: Parts): void {
     c.env.route = c.req.routePath;
     return json(JSON.stringify(document()));
   });
+  app.openapi(operations.docs, (c) => {
+    c.env.route = c.req.routePath;
+    const { origin } = new URL(c.req.url);
+    return json(referencePage(document(), originOf(origin, settings)), 200, {
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": REFERENCE_POLICY,
+      "referrer-policy": "no-referrer",
+    });
+  });
+}
+
+/** Where a client has reached the API: the gate speaks TLS and the server behind it does not. */
+function originOf(origin: string, { tls }: ApiSettings): string {
+  return tls === undefined ? origin : origin.replace(/^http:/, "https:");
 }
 
 /** What validates a part of a request, as people call it. */

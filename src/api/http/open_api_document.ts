@@ -1,9 +1,11 @@
 /** The OpenAPI 3.1 document of the API, from the operations that the router serves. */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { PROBLEM_STATUS, type ProblemKind } from "../problem.ts";
+import type { JsonSchema } from "../../definition/shape.ts";
 import type { IdKind } from "../../payment/payment_shape.ts";
+import { ID_BYTES_MAX } from "../../payment/text_rule.ts";
 import type { StreamApi } from "../stream_api.ts";
-import type { ApiSettings } from "./api_settings.ts";
+import type { ApiSettings } from "../../roles/api_settings.ts";
 import { SCOPE_LIST } from "./operations.ts";
 import { paymentSchema } from "./payment_schema.ts";
 import { problemType } from "./problem_document.ts";
@@ -28,8 +30,9 @@ export function openApiDocument(
   for (const [name, schema] of Object.entries(schemasOf(api))) {
     registry.register(name, schema);
   }
-  const payment = { ...paymentSchema(api.definition) };
-  registry.registerComponent("schemas", "Payment", payment);
+  for (const [name, schema] of Object.entries(bodySchemas(api))) {
+    registry.registerComponent("schemas", name, { ...schema });
+  }
   if (tokensFile !== undefined) {
     registry.registerComponent("securitySchemes", "bearer", {
       type: "http",
@@ -47,6 +50,44 @@ export function openApiDocument(
     });
 }
 
+/** The schemas of bodies, which the stream validates itself. */
+function bodySchemas(
+  { definition, shape }: StreamApi,
+): Readonly<Record<string, JsonSchema>> {
+  const oneOrMore = (name: string) => {
+    const one = { $ref: `#/components/schemas/${name}` };
+    return { anyOf: [{ type: "array", items: one }, one] };
+  };
+  const id = shape.transactionId === "number"
+    ? { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
+    : { type: ["string", "integer"], minLength: 1, maxLength: ID_BYTES_MAX };
+  return {
+    Payment: paymentSchema(definition),
+    Payments: oneOrMore("Payment"),
+    Label: {
+      type: "object",
+      description: "What is said about a payment.",
+      properties: {
+        TRANSACTION_ID: id,
+        TX_FRAUD: {
+          description:
+            "1: a fraud; 0: none; null: labels before are withdrawn.",
+          enum: [0, 1, null],
+        },
+        KNOWN_AT: {
+          type: "string",
+          description: "When it became known, 'YYYY-MM-DD HH:MM:SS' in UTC.",
+        },
+        REASON: { type: "string", maxLength: 1000 },
+        SOURCE: { type: "string", maxLength: 1000 },
+      },
+      required: ["TRANSACTION_ID", "TX_FRAUD"],
+    },
+    Labels: oneOrMore("Label"),
+  };
+}
+
+/** The schemas of answers. */
 function schemasOf({ shape, featureNames }: StreamApi) {
   const names = z.array(z.string());
   const idOf = (kind: IdKind) => kind === "text" ? z.string() : z.int().min(0);
@@ -59,7 +100,7 @@ function schemasOf({ shape, featureNames }: StreamApi) {
     TRANSACTION_ID: idOf(shape.transactionId),
     DECISION: z.enum(["approve", "review", "decline"]),
     SCORE: z.number().min(0).max(1).nullable(),
-    ALERT: z.union([z.literal(0), z.literal(1)]),
+    ALERT: z.int().min(0).max(1),
     REASONS: names,
     RULES: names,
     SHADOW_RULES: names,
@@ -73,26 +114,13 @@ function schemasOf({ shape, featureNames }: StreamApi) {
     FEATURES: features.optional(),
   });
   const stored = z.looseObject({ TRANSACTION_ID: idOf(shape.transactionId) });
-  const label = z.looseObject({
-    TRANSACTION_ID: z.union([z.string(), z.int()]),
-    TX_FRAUD: z.union([z.literal(0), z.literal(1), z.null()]),
-    KNOWN_AT: z.string().optional(),
-    REASON: z.string().max(1000).optional(),
-    SOURCE: z.string().max(1000).optional(),
-  });
   const history = {
     FEATURES: features.nullable(),
     PAYMENTS: z.array(stored),
     LABELS: z.array(z.looseObject({})),
   };
-  const payment = z.any().openapi(
-    { $ref: "#/components/schemas/Payment" } as never,
-  );
   const kinds = Object.keys(PROBLEM_STATUS) as ProblemKind[];
   return {
-    Payments: z.union([z.array(payment), payment]),
-    Label: label,
-    Labels: z.union([z.array(label), label]),
     Decision: decision,
     Accepted: z.object({
       ACCEPTED: z.int().min(0),

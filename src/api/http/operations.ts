@@ -8,7 +8,7 @@ import { ID_BYTES_MAX } from "../../payment/text_rule.ts";
 import { Problem, PROBLEM_STATUS, type ProblemKind } from "../problem.ts";
 import type { StreamApi } from "../stream_api.ts";
 import { type AnswerExamples, answerExamples } from "./answer_examples.ts";
-import type { ApiSettings } from "./api_settings.ts";
+import type { ApiSettings } from "../../roles/api_settings.ts";
 import { type Scope, SCOPES } from "./api_tokens.ts";
 import {
   PROBLEM_TITLES,

@@ -814,7 +814,10 @@ function readApi(
     const needs = "--source-topic or --api-port";
     refuseGiven({ flags: { ahead } }, options, needs);
   }
-  return readApiFlags(options, isNamed);
+  const api = readApiFlags(options, isNamed);
+  const { ahead, hmacKeyFile, requireApproval = false } = options;
+  return api &&
+    { ...api, aheadSeconds: ahead, hmacKeyFile, requireApproval };
 }
 
 /** What a new stream with an API begins with, besides its definition. */

@@ -1,34 +1,44 @@
-/** The flags of the API: where it is served and to whom, and how long it waits. */
-import { addressOf } from "../../base/address.ts";
+/** The flags of the HTTP API: where it listens, who may use it, how long it waits. */
+import {
+  API_HOST,
+  API_PORT,
+  type ApiSettings,
+  BODY_LIMITS,
+  checkApiExposure,
+} from "../../roles/api_settings.ts";
 import { ConfigError } from "../../base/error.ts";
 import {
   isRowNumber,
   type StreamDefinition,
 } from "../../definition/stream_definition.ts";
+import { HMAC_KEY_FLAG, requireHmacKey } from "./definition_flags.ts";
 import {
-  API_HOST,
-  API_PORT,
-  checkApiExposure,
-} from "../../api/http/api_settings.ts";
-import type { ApiSettings } from "../../roles/role.ts";
-import { requireHmacKey } from "./definition_flags.ts";
-import { type FlagGroup, type FlagValues, refuseGiven } from "./flag.ts";
-import { positiveNumber, wholeNumber } from "./flag_value.ts";
+  checkNeeds,
+  type FlagGroup,
+  type FlagValues,
+  refuseGiven,
+} from "./flag.ts";
+import { duration, positiveNumber, wholeNumber } from "./flag_value.ts";
 
 const PORT_MAX = 65_535;
-const RATE_MAX = 1_000_000;
-const PENDING_MAX = 100_000;
-const DEADLINE_MAX = 60_000;
+const RATE_MAX = 1e6;
+const PENDING_MAX = 1e6;
 
-/** The flags. */
+/** How long a request waits for its decision by default, seconds. */
+const DEADLINE_SECONDS = 5;
+
+/** How many payments may wait for their decision at once by default. */
+const PENDING = 1000;
+
+/** The flags of the API. */
 export const API_FLAGS = {
-  title: "The API",
-  needs: "--api-port or --role=api",
+  title: "The HTTP API",
+  needs: "the API",
   flags: {
     apiPort: {
       value: "<n>",
-      help: "take payments by HTTP at this port, and answer with the " +
-        "decision about each; 0 for any free one",
+      help: "take payments by HTTP at this port and answer with the decision " +
+        "about each; 0 for any free one",
       read: wholeNumber(0, PORT_MAX),
       default: `${API_PORT} with --role=api`,
     },
@@ -40,99 +50,121 @@ export const API_FLAGS = {
     },
     apiTokens: {
       value: "<file>",
-      help: "file of tokens, as './fraudstream token' writes it: who may use " +
-        "the API, and for what",
+      help: "file with a line 'name scopes sha256' per token, as the command " +
+        "token makes it; read again when it changes",
     },
     apiTlsCert: {
       value: "<file>",
-      help: "certificate chain for HTTPS, PEM",
+      help: "certificate chain (PEM) with which the API speaks TLS",
       needs: "--api-tls-key",
     },
     apiTlsKey: {
       value: "<file>",
-      help: "its private key, PEM",
+      help: "private key (PEM) of --api-tls-cert",
       needs: "--api-tls-cert",
     },
     apiRate: {
       value: "<n>",
-      help: "requests per second that a token may make (without tokens: an " +
-        "address)",
+      help: "requests per second of a token, or of an address without tokens",
       read: positiveNumber(RATE_MAX),
-      default: "any number",
+      default: "no limit",
     },
     apiAllowOrigin: {
       value: "<origins>",
-      help: "pages of these origins may ask, such as https://till.example " +
-        "(comma list)",
-      default: "none",
+      help: "origins of browser pages that may use the API, between commas: " +
+        "https://till.example",
+      read: readOrigins,
     },
     apiDeadline: {
-      value: "<ms>",
-      help: "how long a request waits for a decision, in milliseconds",
-      read: wholeNumber(1, DEADLINE_MAX),
-      default: "2000",
-      fallback: 2000,
+      value: "<time>",
+      help: "how long a request waits for its decision, such as 5s",
+      read: duration(1),
+      default: `${DEADLINE_SECONDS}s`,
     },
     apiPending: {
       value: "<n>",
-      help: "requests that may wait for a decision at the same time; more " +
-        "are told to come again",
+      help: "requests that may wait for their decision at once; others get 503",
       read: wholeNumber(1, PENDING_MAX),
-      default: "1024",
-      fallback: 1024,
+      default: String(PENDING),
     },
   },
 } as const satisfies FlagGroup;
 
-/** What these flags give, and the others that the API follows. */
-export type ApiOptions = FlagValues<typeof API_FLAGS> & {
-  /** --ahead, seconds. */
-  readonly ahead: number;
-  /** --hmac-key-file. */
-  readonly hmacKeyFile?: string;
-};
+/** The values of the API's flags. */
+export type ApiOptions = FlagValues<typeof API_FLAGS>;
 
-/** How the API is served; undefined where the roles do not name it. Throws ConfigError. */
+/** The API that a run is to have. */
+export interface WantedApi {
+  /** Where it listens and who may use it. */
+  readonly served: ApiSettings;
+  /** How long a request waits for its decision, milliseconds. */
+  readonly deadlineMs: number;
+  /** How many payments may wait for their decision at once. */
+  readonly pendingMax: number;
+}
+
+/**
+ * The API that the flags ask for, by --api-port or where `named` says that
+ * --role names it; undefined for none. Throws ConfigError for an address that
+ * is open to others without tokens, and for flags without an API.
+ */
 export function readApiFlags(
   options: ApiOptions,
-  isNamed: boolean,
-): ApiSettings | undefined {
-  if (!isNamed) {
-    refuseGiven(API_FLAGS, options, API_FLAGS.needs);
+  named: boolean,
+): WantedApi | undefined {
+  if (!named && options.apiPort === undefined) {
+    refuseApiFlags(options);
     return undefined;
   }
-  for (
-    const [given, needed] of [
-      ["apiTlsCert", "apiTlsKey"],
-      ["apiTlsKey", "apiTlsCert"],
-    ] as const
-  ) {
-    if (options[needed] !== undefined) continue;
-    const flag = API_FLAGS.flags[given];
-    refuseGiven({ flags: { [given]: flag } }, options, flag.needs);
-  }
+  checkNeeds({ flags: API_FLAGS.flags }, options);
   const { apiTlsCert: cert, apiTlsKey: key } = options;
-  const settings: ApiSettings = {
+  const tls = cert === undefined || key === undefined
+    ? undefined
+    : { cert, key };
+  const served: ApiSettings = {
     host: options.apiHost ?? API_HOST,
     port: options.apiPort ?? API_PORT,
     tokensFile: options.apiTokens,
-    tls: cert !== undefined && key !== undefined ? { cert, key } : undefined,
+    tls,
     ratePerSecond: options.apiRate,
-    allowOrigins: originsOf(options.apiAllowOrigin),
-    deadlineMs: options.apiDeadline,
-    pendingMax: options.apiPending,
-    aheadSeconds: options.ahead,
-    hmacKeyFile: options.hmacKeyFile,
+    allowOrigins: options.apiAllowOrigin ?? [],
+    bodies: BODY_LIMITS,
   };
-  checkApiExposure(settings);
-  requireListening(settings);
-  return settings;
+  checkApiExposure(served);
+  return {
+    served,
+    deadlineMs: (options.apiDeadline ?? DEADLINE_SECONDS) * 1000,
+    pendingMax: options.apiPending ?? PENDING,
+  };
+}
+
+/** Throws ConfigError for flags of an API that a run does not have. */
+export function refuseApiFlags(options: ApiOptions): void {
+  refuseGiven(
+    API_FLAGS,
+    options,
+    "the API",
+    "add --api-port, or api to --role,",
+  );
+}
+
+/** Origins between commas, as browsers write them. */
+function readOrigins(text: string, flag: string): readonly string[] {
+  return text.split(",").map((written) => {
+    const origin = written.trim();
+    const url = URL.parse(origin);
+    if (url !== null && url.origin === origin) return origin;
+    throw new ConfigError(
+      `${flag} must be origins such as https://till.example between commas, ` +
+        `without a path, not ${JSON.stringify(written)}`,
+    );
+  });
 }
 
 /** Throws ConfigError for a definition by which no payment can be asked about. */
 export function requireApiDefinition(
   definition: StreamDefinition,
-  options: Pick<ApiOptions, "hmacKeyFile">,
+  options: FlagValues<typeof HMAC_KEY_FLAG>,
 ): void {
   if (isRowNumber(definition.payment.transactionId)) {
     throw new ConfigError(
@@ -148,27 +180,4 @@ export function requireApiDefinition(
     );
   }
   requireHmacKey(definition, options);
-}
-
-function originsOf(text: string | undefined): string[] {
-  const origins = text?.split(",").map((origin) => origin.trim()) ?? [];
-  for (const origin of origins) {
-    if (URL.canParse(origin) && new URL(origin).origin === origin) continue;
-    throw new ConfigError(
-      `--api-allow-origin: '${origin.slice(0, 60)}' is not an origin, such ` +
-        "as https://till.example",
-    );
-  }
-  return origins;
-}
-
-/** Throws ConfigError where Deno does not let the API listen. */
-function requireListening({ host, port }: ApiSettings): void {
-  const place = addressOf(host, port).replace("http://", "");
-  const state = Deno.permissions.querySync({ name: "net", host: place }).state;
-  if (state === "granted") return;
-  throw new ConfigError(
-    `the API may not listen at ${place}: add --allow-net=${host} before ` +
-      "main.ts",
-  );
 }

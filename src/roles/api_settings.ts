@@ -1,8 +1,8 @@
 /** Where the API listens, who may use it and how much they may send, as plain data. */
-import { isLoopback } from "../../base/address.ts";
-import { ConfigError } from "../../base/error.ts";
-import { DEFINITION_BYTES_MAX } from "../../definition/definition_node.ts";
-import { LIST_BYTES_MAX } from "../../scoring/list_file.ts";
+import { isLoopback } from "../base/address.ts";
+import { ConfigError } from "../base/error.ts";
+import { DEFINITION_BYTES_MAX } from "../definition/definition_node.ts";
+import { LIST_BYTES_MAX } from "../scoring/list_file.ts";
 
 /** The settings of the API. */
 export interface ApiSettings {
