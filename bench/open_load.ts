@@ -35,13 +35,13 @@ export interface LoadPlan {
   readonly connections: number;
 }
 
-/** Percentiles of some latencies, in milliseconds; NaN of none. */
+/** Percentiles of some latencies, in milliseconds; null of none. */
 export interface Percentiles {
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
+  readonly p50: number | null;
+  readonly p90: number | null;
+  readonly p99: number | null;
+  readonly p999: number | null;
+  readonly max: number | null;
 }
 
 /** One second of a load, or a whole phase. */
@@ -81,7 +81,7 @@ const NEVER = NaN;
 export function percentilesOf(values: Iterable<number>): Percentiles {
   const sorted = Float64Array.from(values).sort();
   const at = (share: number) =>
-    sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;
+    sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null;
   return {
     p50: at(0.5),
     p90: at(0.9),

@@ -13,7 +13,7 @@ Deno.test("percentiles are exact", () => {
     ...{ p50: 7, p90: 7, p99: 7, p999: 7 },
     max: 7,
   });
-  assert.ok(Number.isNaN(percentilesOf([]).p99));
+  assert.equal(percentilesOf([]).p99, null);
 });
 
 Deno.test("requests are due at the rate of each phase, evenly or at random", () => {
@@ -71,7 +71,7 @@ Deno.test("a load sends each payment once, and counts answers by status", async 
   const counts = result.phases.map(({ statuses }) => statuses);
   assert.deepEqual(counts, [{ 200: 90, 503: 10 }, { 200: 45, 503: 5 }]);
   assert.deepEqual(result.seconds.map(({ due }) => due), [100, 50]);
-  assert.ok(result.phases[0].others.max > 0);
+  assert.ok(Number(result.phases[0].others.max) > 0);
 });
 
 Deno.test("a stall counts for every request that was due meanwhile", async () => {
@@ -87,9 +87,18 @@ Deno.test("a stall counts for every request that was due meanwhile", async () =>
   const [{ statuses, sinceDue, sinceSent }] = result.phases;
   assert.deepEqual(statuses, { 200: 100 });
   // 50 of 100 were due in these 500 ms, but only 8 could be sent.
-  assert.ok(sinceDue.p90 > 350, `${sinceDue.p90} ms since they were due`);
-  assert.ok(sinceSent.p90 < 350, `${sinceSent.p90} ms since they were sent`);
-  assert.ok(sinceSent.max > 350, `${sinceSent.max} ms since one was sent`);
+  assert.ok(
+    Number(sinceDue.p90) > 350,
+    `${sinceDue.p90} ms since they were due`,
+  );
+  assert.ok(
+    Number(sinceSent.p90) < 350,
+    `${sinceSent.p90} ms since they were sent`,
+  );
+  assert.ok(
+    Number(sinceSent.max) > 350,
+    `${sinceSent.max} ms since one was sent`,
+  );
 });
 
 Deno.test("requests without an answer are counted, and the load goes on", async () => {
