@@ -8,7 +8,7 @@ import type {
   PageNews,
   PageWork,
 } from "./server/dashboard_worker.ts";
-import { SERVER_HOST } from "./server/gate.ts";
+import { SERVER_HOST } from "../base/gate.ts";
 import {
   checkExposure,
   DEFAULT_PORT,

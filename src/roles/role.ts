@@ -15,6 +15,7 @@ import type { SourceSettings } from "../stream/source_task.ts";
 export const ROLES = [
   "producer",
   "ingest",
+  "api",
   "processor",
   "writer",
   "labels",
@@ -24,7 +25,7 @@ export const ROLES = [
   "trimmer",
 ] as const;
 
-/** One of the roles; `ingest` runs in place of the producer where --source-topic names a topic, `labels` takes label_topic where labels arrive later, `scorer` runs where there is a model, `trainer` where --retrain asks for it, `files` where --files does, `trimmer` where --keep does. */
+/** One of the roles; `ingest` runs in place of the producer where --source-topic names a topic, `api` where --api-port gives it a port, `labels` takes label_topic where labels arrive later, `scorer` runs where there is a model, `trainer` where --retrain asks for it, `files` where --files does, `trimmer` where --keep does. */
 export type Role = typeof ROLES[number];
 
 /** Everything a run is made from: plain values, handed to each role's thread. */
@@ -57,6 +58,8 @@ export interface RunSettings {
   readonly input?: FileInput | undefined;
   /** The stream whose payments the producer takes in place of both, if any. */
   readonly follow?: FollowSettings | undefined;
+  /** How the API takes payments in place of all of these, if it runs. */
+  readonly api?: ApiSettings | undefined;
   /** Whether the stages begin with the rest of topics whose first records were deleted before a stage read them. */
   readonly acceptsMissingStart: boolean;
   /** Threads of the processor and of the writer each; more than 1 on Kafka only. */
@@ -75,6 +78,30 @@ export interface RunSettings {
   readonly files:
     | { readonly folder: string; readonly format: "jsonl" | "csv" }
     | undefined;
+}
+
+/** How the API is served, and what it takes. */
+export interface ApiSettings {
+  /** Address to listen at. */
+  readonly host: string;
+  /** Port; 0 for any that is free. */
+  readonly port: number;
+  /** File of tokens; undefined for an API that needs none. */
+  readonly tokensFile: string | undefined;
+  /** Files of the certificate and its key, for HTTPS. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** Requests per second that a token may make; undefined for any number. */
+  readonly ratePerSecond: number | undefined;
+  /** Origins whose pages may ask. */
+  readonly allowOrigins: readonly string[];
+  /** How long a request waits for a decision, milliseconds. */
+  readonly deadlineMs: number;
+  /** Requests that may wait for a decision at the same time. */
+  readonly pendingMax: number;
+  /** How far ahead of the clock a payment may be, seconds. */
+  readonly aheadSeconds: number;
+  /** File of the key for pseudonyms, if the definition needs one. */
+  readonly hmacKeyFile: string | undefined;
 }
 
 /** Payments in files with any columns, which the stream's definition maps. */

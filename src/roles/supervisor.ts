@@ -21,7 +21,7 @@ import { takeLock } from "../base/lock.ts";
 import { acceptMissingStart } from "../stream/opening.ts";
 import { requireSource } from "./ingest.ts";
 import type { Role, RunSettings } from "./role.ts";
-import type { FromRole, RoleWork } from "./role_worker.ts";
+import type { FromRole, RoleWork } from "./run_role.ts";
 import {
   CHAIN,
   CONTROL_TOPIC,
@@ -61,6 +61,13 @@ export interface SuperviseOptions {
   readonly log: RoleWork["log"];
   /** Collects times from published to stored, where both roles run here. */
   readonly latency: LatencyMeter;
+  /** The API's thread, where that role runs here. */
+  readonly api?: {
+    /** Its module. */
+    readonly module: URL;
+    /** Called with the address at which the API is served. */
+    readonly serving: (address: string) => void;
+  };
 }
 
 /** A stream in which this process runs roles. */
@@ -206,15 +213,17 @@ export class Stream implements AsyncDisposable {
     const { roles } = this.#options;
     const failed = new AbortController();
     const signal = AbortSignal.any([options.signal, failed.signal]);
-    const { workers } = this.#options.settings;
+    const { settings } = this.#options;
+    const beside = besideApi(roles, settings);
     const run = (role: Role, signal: AbortSignal) =>
-      threadsOf(role, workers).map((thread) =>
+      threadsOf(role, settings.workers).map((thread) =>
         this.#runRole(thread, options, signal).catch((error) => {
           failed.abort();
           throw error;
         })
       );
-    const ending = roles.filter((role) => role !== "labels")
+    const ending = roles
+      .filter((role) => role !== "labels" && !beside.includes(role))
       .flatMap((role) => run(role, signal));
     // More may always be said about payments: that role ends with the others.
     const over = new AbortController();
@@ -235,20 +244,27 @@ export class Stream implements AsyncDisposable {
     options: SuperviseOptions,
     signal: AbortSignal,
   ): Promise<void> {
-    const { settings, logger } = this.#options;
+    const { roles, settings, logger } = this.#options;
     const thread = new Thread<RoleWork, never, FromRole>({
-      module: new URL("./role_worker.ts", import.meta.url),
+      module: role === "api" && options.api
+        ? options.api.module
+        : new URL("./role_worker.ts", import.meta.url),
       name,
       work: {
         role,
+        beside: role === "api" ? besideApi(roles, settings) : [],
         name,
         settings,
-        awaitsLabels: this.#options.roles.includes("labels"),
+        awaitsLabels: roles.includes("labels"),
         log: options.log,
       },
       received: (sent) => {
         if (sent.kind === "published") {
           options.latency.published(sent.nextId, sent.at);
+          return;
+        }
+        if (sent.kind === "serving") {
+          options.api?.serving(sent.address);
           return;
         }
         if (sent.kind === "recovered") {
@@ -315,6 +331,21 @@ function topicsOf({ partitions, features }: StreamParameters): TopicSpec[] {
 function keepIdentity(folder: string): void {
   syncIfThere(`${logPath(folder)}-wal`);
   trySyncFolder(folder);
+}
+
+/** What decides about a payment between the API's append and its answer. */
+const DECIDING: readonly Role[] = ["processor", "scorer"];
+
+/**
+ * Roles that share the thread of the API, and its log: on an embedded log what
+ * one of them commits wakes the next at once. On Kafka each has its own.
+ */
+function besideApi(
+  roles: readonly Role[],
+  { log }: RunSettings,
+): readonly Role[] {
+  if (!roles.includes("api") || log.kind !== "embedded") return [];
+  return roles.filter((role) => DECIDING.includes(role));
 }
 
 /** A role's thread. */

@@ -142,15 +142,17 @@ export async function* readDeadLetters(log: Log): AsyncGenerator<DeadLetter> {
     const batches = readRange(log, DEAD_LETTER_TOPIC, partition, 0, end);
     for await (const batch of batches) {
       for (let i = 0; i < batch.count; i++) {
-        yield parsed(recordValue(batch, i)) ??
+        yield parsedLetter(recordValue(batch, i)) ??
           foreign(batch, i, { topic: DEAD_LETTER_TOPIC, partition });
       }
     }
   }
 }
 
-/** The letter in a value; undefined if it is none. */
-function parsed(value: Uint8Array): DeadLetter | undefined {
+/** The letter in the value of a record; undefined if it is none. */
+export function parsedLetter(
+  value: Uint8Array,
+): DeadLetter | undefined {
   const letter = parsedJson(value) as Partial<DeadLetter> | undefined;
   const texts = ["topic", "reason", "message", "key", "value"] as const;
   const isLetter = isObject(letter) &&

@@ -50,11 +50,13 @@ export class MappedRecords {
     for (const builder of this.#builders) builder.clear();
   }
 
-  /** Adds a payment of a stream that began at `startSeconds`; `rest` holds further members of its JSON object, without braces. */
-  add(payment: MappedPayment, startSeconds: number, rest: string): void {
-    const builder = this.#begin(payment, startSeconds);
+  /** Adds a payment of a stream that began at `startSeconds` and returns its partition; `rest` holds further members of its JSON object, without braces. */
+  add(payment: MappedPayment, startSeconds: number, rest: string): number {
+    const partition = this.#begin(payment, startSeconds);
+    const builder = this.#builders[partition];
     this.#json.write(builder.writer, this.#cells, 0, this.#texts, rest);
     builder.endRecord(payment.datetimeSeconds * 1000);
+    return partition;
   }
 
   /** Adds the label of a payment, which was known at `knownAt`, seconds since 1970. */
@@ -63,7 +65,7 @@ export class MappedRecords {
     startSeconds: number,
     knownAt: number,
   ): void {
-    const builder = this.#begin(payment, startSeconds);
+    const builder = this.#builders[this.#begin(payment, startSeconds)];
     const cells = this.#cells;
     cells[CELL.fraud] = payment.fraud;
     cells[CELL.scenario] = payment.scenario;
@@ -83,23 +85,22 @@ export class MappedRecords {
     builder.add(recordKey(batch, index), value, batch.timestamps[index]);
   }
 
-  /** Puts a payment into the cells and its card's key into a record. */
-  #begin(payment: MappedPayment, startSeconds: number): RecordBatchBuilder {
+  /** Puts a payment into the cells and its card's key into a record; returns the record's partition. */
+  #begin(payment: MappedPayment, startSeconds: number): number {
     const [cells, texts] = [this.#cells, this.#texts];
     texts.clear();
     putMappedPayment(payment, this.#shape, startSeconds, cells, 0, texts);
     const card = cells[CELL.customer];
     const isText = this.#shape.customerId === "text";
     const key = isText ? texts.view(card) : undefined;
-    const builder = this.#builders[
-      key
-        ? this.#partitioner.partitionOfText(key)
-        : this.#partitioner.partition(card)
-    ];
+    const partition = key
+      ? this.#partitioner.partitionOfText(key)
+      : this.#partitioner.partition(card);
+    const builder = this.#builders[partition];
     if (key) builder.writer.bytes(key);
     else builder.writer.whole(card);
     builder.endKey();
-    return builder;
+    return partition;
   }
 
   /** What to append. */

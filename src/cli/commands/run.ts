@@ -1,6 +1,11 @@
 /** `fraudstream run`: the pipeline, or some of its roles. The default command. */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
-import { checkNeeds, type FlagGroup, type FlagValues } from "../flags/flag.ts";
+import {
+  checkNeeds,
+  type FlagGroup,
+  type FlagValues,
+  refuseGiven,
+} from "../flags/flag.ts";
 import {
   type Dashboard,
   mayListen,
@@ -19,10 +24,18 @@ import {
 import { unlessStopped } from "../../base/unless_stopped.ts";
 import type { FollowPosition } from "../../stream/follow_position.ts";
 import type { StreamDefinition } from "../../definition/stream_definition.ts";
+import { midnightOf } from "../../definition/mapped_row.ts";
+import { openDefinition } from "../../definition/read_definition.ts";
 import { openStore } from "../../store/open_store.ts";
 import type { OutageReport } from "../../base/outage.ts";
 import { LatencyMeter } from "../../base/latency.ts";
 import { type Logger, openLogger, reportTo } from "../../base/logger.ts";
+import {
+  API_FLAGS,
+  type ApiOptions,
+  readApiFlags,
+  requireApiDefinition,
+} from "../flags/api_flags.ts";
 import {
   CONNECTION_FLAGS,
   type ConnectionOptions,
@@ -67,6 +80,7 @@ import {
   type InputOptions,
   readDefinitionFlag,
   readInputFlags,
+  refuseSimulated,
 } from "../flags/input_flags.ts";
 import { requireHmacKey } from "../flags/definition_flags.ts";
 import {
@@ -94,7 +108,7 @@ import {
   scoringTexts,
 } from "../flags/scoring_flags.ts";
 import { readRegistry } from "../../scoring/model_registry.ts";
-import { BUILT_IN_MODEL } from "../../scoring/open_model.ts";
+import { BUILT_IN_MODEL, suitsBuiltIn } from "../../scoring/open_model.ts";
 import { listenForStop, throwIfStopped } from "../signals.ts";
 import {
   readSourceFlags,
@@ -129,8 +143,8 @@ const FLAGS = {
     role: {
       value: "<roles>",
       help:
-        "any of producer, ingest, processor, writer, labels, scorer, trainer, " +
-        "dashboard (comma list)",
+        "any of producer, ingest, api, processor, writer, labels, scorer, " +
+        "trainer, dashboard (comma list)",
       read: readRoles,
       default: "all; scorer and trainer if they are asked for, labels where " +
         "they arrive later",
@@ -202,6 +216,7 @@ type RunOptions =
   & InputOptions
   & FlagValues<typeof SOURCE_FLAGS>
   & FlagValues<typeof FOLLOW_FLAGS>
+  & ApiOptions
   & Omit<StreamOptions, "definition" | "isOnKafka">
   & ConnectionOptions
   & PageOptions
@@ -241,6 +256,7 @@ export const RUN_COMMAND: CommandDeclaration = defineCommand({
     STREAM_FLAGS,
     INPUT_FLAGS,
     SOURCE_FLAGS,
+    API_FLAGS,
     FOLLOW_FLAGS,
     DATA_FLAGS,
     FEATURE_FLAGS,
@@ -283,7 +299,15 @@ async function run(options: RunOptions): Promise<void> {
   const status = openLiveStatus({ stream, before, latency, logger, live });
   try {
     // A page alone has nothing to wait for but the word to stop.
-    await stream.run({ signal, log, latency });
+    await stream.run({
+      signal,
+      log,
+      latency,
+      api: {
+        module: new URL("../../api/api_worker.ts", import.meta.url),
+        serving: (address) => sayServed("the API", address, { log, logger }),
+      },
+    });
     if (roles.length === 0 && page) {
       await stream.whole(signal, (signal) => stay(page, signal));
     }
@@ -411,16 +435,26 @@ async function openPage(
         store: storePlace(settings),
       },
     });
-    // The first line of a run, also where only warnings are logged.
-    if (log.format === "text") {
-      writeError(`the live page:\n\n  ${page.address}\n\n`);
-    } else logger.info("the page is served", { address: page.address });
+    sayServed("the page", page.address, { log, logger });
     return page;
   } catch (error) {
     if (wanted.required || !(error instanceof ConfigError)) throw error;
     logger.warn("the run has no page", { reason: error.message });
     return undefined;
   }
+}
+
+/** Says where something is served: among the first lines of a run, also where only warnings are logged. */
+function sayServed(
+  what: string,
+  address: string,
+  { log, logger }: {
+    readonly log: SuperviseOptions["log"];
+    readonly logger: Logger;
+  },
+): void {
+  if (log.format === "text") writeError(`${what}:\n\n  ${address}\n\n`);
+  else logger.info(`${what} is served`, { address });
 }
 
 /** Waits for the word to stop, or throws the error that the page ended with. */
@@ -457,6 +491,7 @@ async function begin(
   const { folder } = connection;
   const { roles = rolesOfAll(options) } = options.role ?? ALL_ROLES;
   const source = readSource(options, connection, roles);
+  const api = readApi(options, roles);
   const follow = readFollowFlag(options, connection.log, roles);
   const reading = follow && readFollowed(follow, report);
   const stream = reading && await unlessStopped(reading, signal);
@@ -468,6 +503,7 @@ async function begin(
   const open = async (found: RecordedStream | undefined): Promise<Begun> => {
     const read = await readSettings(options, connection, found, {
       source,
+      api,
       followed,
     });
     const { settings, roles } = read;
@@ -485,10 +521,9 @@ async function begin(
     }
     return { ...read, opened };
   };
-  const leaves = options.partitions === undefined &&
-    !roles.includes("producer") && !roles.includes("ingest");
+  const brings = SOURCES.some((role) => roles.includes(role));
+  const leaves = options.partitions === undefined && !brings;
   let found = await look(0);
-  const brings = roles.includes("producer") || roles.includes("ingest");
   if (brings && !follow && isFollowing(found)) {
     await takeOver(connection.log, found.follow, report);
     logger.warn("the source of the followed stream has moved here", {
@@ -572,8 +607,9 @@ async function readSettings(
   options: RunOptions,
   connection: Connection,
   found: RecordedStream | undefined,
-  { source, followed }: {
+  { source, api, followed }: {
     readonly source: RunSettings["source"];
+    readonly api: RunSettings["api"];
     readonly followed: Followed | undefined;
   },
 ): Promise<Omit<Begun, "opened">> {
@@ -592,15 +628,19 @@ async function readSettings(
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || roles.includes("labels") ||
     readPage(options) !== undefined;
+  const isOnKafka = connection.log.kind === "kafka";
   const parameters = readParameters(
     {
+      ...api && !found ? newApiStream(isOnKafka) : {},
       ...streamOptions,
-      definition: readDefinitionFlag(options),
-      isOnKafka: connection.log.kind === "kafka",
+      definition: readDefinitionFlag(options) ??
+        (api && !found ? openDefinition("live") : undefined),
+      isOnKafka,
     },
     found,
     followed,
   );
+  if (api) requireApiDefinition(definitionOfStream(parameters), options);
   if (source) {
     const definition = definitionOfStream(parameters);
     requireHmacKey(definition, options);
@@ -640,12 +680,17 @@ async function readSettings(
     );
   });
   requireLabels(parameters, roles);
+  if (api && asked === undefined && !scoring) throw undecided(parameters);
   const { hasLabels } = shapeOfStream(parameters);
   if (asked === undefined && hasLabels) roles.push("labels");
   if (asked === undefined && scoring) roles.push("scorer");
   if (asked === undefined && training) roles.push("trainer");
   const settings: RunSettings = {
     ...connection,
+    // The API waits for the disk itself, once for many answers.
+    log: api && connection.log.kind === "embedded"
+      ? { ...connection.log, durable: false }
+      : connection.log,
     folder: usesFolder ? connection.folder : undefined,
     parameters,
     data,
@@ -658,6 +703,7 @@ async function readSettings(
     keepDays: options.keep,
     stateFolder: options.state,
     source,
+    api,
     acceptsMissingStart: options.acceptMissingStart ?? false,
     files: options.files === undefined
       ? undefined
@@ -724,9 +770,71 @@ function readWorkers({ workers = 1 }: RunOptions, { log }: Connection): number {
 /** The roles that every run has where none is named, after the one that brings payments. */
 const PIPELINE_ROLES: readonly Role[] = ["processor", "writer"];
 
+/** The roles that bring payments; a stream has one of them. */
+const SOURCES: readonly Role[] = ["producer", "ingest", "api"];
+
 /** The roles of a run without --role, besides those that further flags ask for. */
-function rolesOfAll({ sourceTopic }: RunOptions): readonly Role[] {
-  return [sourceTopic === undefined ? "producer" : "ingest", ...PIPELINE_ROLES];
+function rolesOfAll({ sourceTopic, apiPort }: RunOptions): readonly Role[] {
+  const source = apiPort !== undefined
+    ? "api"
+    : sourceTopic !== undefined
+    ? "ingest"
+    : "producer";
+  return [source, ...PIPELINE_ROLES];
+}
+
+/** How the API is served, if it is one of the roles. Throws ConfigError. */
+function readApi(
+  options: RunOptions,
+  roles: readonly Role[],
+): RunSettings["api"] {
+  const isNamed = roles.includes("api");
+  const others = SOURCES.filter((role) =>
+    role !== "api" && roles.includes(role)
+  );
+  if (isNamed && others.length > 0) {
+    throw new ConfigError(
+      `--role names api and ${others[0]}; a stream's payments come from the ` +
+        "one or the other",
+    );
+  }
+  if (isNamed) {
+    const flag = options.apiPort === undefined ? "--role=api" : "--api-port";
+    refuseSimulated(options, flag);
+    for (const key of ["in", "rate", "speedup", "follow"] as const) {
+      if (options[key] === undefined) continue;
+      throw new ConfigError(
+        `--${key} brings payments, or says how fast, and with ${flag} they ` +
+          `come by HTTP; leave --${key} out`,
+      );
+    }
+  }
+  if (!isNamed && options.sourceTopic === undefined) {
+    const { ahead } = SOURCE_FLAGS.flags;
+    const needs = "--source-topic or --api-port";
+    refuseGiven({ flags: { ahead } }, options, needs);
+  }
+  return readApiFlags(options, isNamed);
+}
+
+/** What a new stream with an API begins with, besides its definition. */
+function newApiStream(isOnKafka: boolean): Partial<StreamOptions> {
+  return {
+    start: midnightOf(Date.now() / 1000),
+    // One partition makes the largest groups of payments.
+    ...isOnKafka ? {} : { partitions: 1 },
+  };
+}
+
+/** The error of an API whose stream decides nothing. */
+function undecided({ features }: StreamParameters): ConfigError {
+  return new ConfigError(
+    "the API answers with decisions, and nothing here decides: give " +
+      "--model=FILE, or --rules=FILE" +
+      (suitsBuiltIn(features)
+        ? `, or --model=${BUILT_IN_MODEL} for a first try`
+        : ""),
+  );
 }
 
 /** The topic that `ingest` takes, if it is one of the roles. Throws ConfigError. */
@@ -756,8 +864,7 @@ const ALL_ROLES: ChosenRoles = { roles: undefined, page: "by default" };
 
 function readRoles(text: string): ChosenRoles {
   const known: Role[] = [
-    "producer",
-    "ingest",
+    ...SOURCES,
     ...PIPELINE_ROLES,
     "labels",
     "scorer",

@@ -39,11 +39,11 @@ export const SOURCE_FLAGS = {
     },
     ahead: {
       value: "<time>",
-      help: "how far ahead of the clock a payment of that topic may be",
+      help: "how far ahead of the clock a payment of that topic, or of the " +
+        "API, may be",
       read: duration(),
       default: "60s",
       fallback: 60,
-      needs: "--source-topic",
     },
   },
 } as const satisfies FlagGroup;

@@ -21,8 +21,9 @@ import {
   reportTo,
 } from "../../base/logger.ts";
 import { runThread, type Starter } from "../../base/thread.ts";
-import { addressOf, type PageSettings, portsToTry } from "./exposure.ts";
-import { Gate, SERVER_HOST } from "./gate.ts";
+import { addressOf } from "../../base/address.ts";
+import { type PageSettings, portsToTry } from "./exposure.ts";
+import { Gate, SERVER_HOST } from "../../base/gate.ts";
 import { usualValues } from "./model_usual.ts";
 import { LiveReader } from "./live_reader.ts";
 import { AlertIndex } from "../index/alert_index.ts";

@@ -3,6 +3,7 @@
  * other address only to who has the token.
  */
 import { WHO_MAX } from "../../payment/case_json.ts";
+import { isLoopback } from "../../base/address.ts";
 import { ConfigError } from "../../base/error.ts";
 
 /** A token that lets a visitor in. */
@@ -115,18 +116,6 @@ export function checkExposure(
       `at least ${TOKEN_LENGTH_MIN} characters in a file and name it by ` +
       "--token-file (or set FRAUDSTREAM_TOKEN), or leave --host out",
   );
-}
-
-/** Whether only this machine reaches an address. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" ||
-    /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
-}
-
-/** The address of the page, for people and browsers. */
-export function addressOf(host: string, port: number): string {
-  const shown = host.includes(":") ? `[${host}]` : host;
-  return `http://${shown}:${port}`;
 }
 
 /** The ports to try, in this order. */

@@ -7,7 +7,8 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler, Next } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { INLINE } from "./assets.ts";
-import { isLoopback, type PageToken } from "./exposure.ts";
+import { isLoopback } from "../../base/address.ts";
+import type { PageToken } from "./exposure.ts";
 
 /** Bytes of the largest body that is read. */
 export const BODY_MAX = 64 * 1024;

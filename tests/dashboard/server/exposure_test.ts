@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "../../../src/base/error.ts";
 import {
-  addressOf,
   checkExposure,
-  isLoopback,
   parseTokens,
   portsToTry,
 } from "../../../src/dashboard/server/exposure.ts";
@@ -12,7 +10,6 @@ Deno.test("checkExposure() lets only this machine in without a token", () => {
   const page = { port: undefined, tokens: [], behindProxy: false };
   for (const host of ["127.0.0.1", "127.8.9.10", "localhost", "::1"]) {
     checkExposure({ ...page, host });
-    assert.ok(isLoopback(host));
   }
   for (
     const host of ["0.0.0.0", "::", "192.168.0.7", "127.0.0.1.example", "shop"]
@@ -42,7 +39,6 @@ Deno.test("the default port makes room, a port that was asked for does not", () 
   assert.deepEqual(portsToTry(9000), [9000]);
   assert.deepEqual(portsToTry(0), [0]);
   assert.deepEqual(portsToTry(undefined).slice(0, 3), [8080, 8081, 8082]);
-  assert.equal(addressOf("::1", 8080), "http://[::1]:8080");
 });
 
 Deno.test("checkExposure() takes a proxy before the page for others' way in", () => {

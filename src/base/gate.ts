@@ -2,17 +2,17 @@
  * A web server whose connections are bounded in number and in time. Deno's
  * server waits for ever for a request that never ends, and takes any number of
  * connections. So it listens at a port of this machine alone, and a gate stands
- * at the page's address: it lets in so many connections, of one address fewer,
- * hands their bytes on, and closes those to which the server has not said
- * anything for a while: requests without an end, idle connections, and readers
- * that do not read.
+ * at the public address, with TLS if its listener has it: it lets in so many
+ * connections, of one address fewer, hands their bytes on, and closes those to
+ * which the server has not said anything for a while: requests without an end,
+ * idle connections, and readers that do not read.
  */
-import { REAL_CLOCK, rest } from "../../base/clock.ts";
+import { REAL_CLOCK, rest } from "./clock.ts";
 
 /** What a gate lets in. */
 export interface GateOptions {
   /** Where connections come in. */
-  readonly listener: Deno.TcpListener;
+  readonly listener: Deno.TcpListener | Deno.TlsListener;
   /** Answers a request that came from an address. */
   readonly fetch: (
     request: Request,
@@ -39,10 +39,13 @@ const BLOCK_BYTES = 16 * 1024;
 /** At the end, answers that have begun get so long. */
 const LAST_MS = 500;
 
+/** A connection that came in. */
+type Client = Deno.TcpConn | Deno.TlsConn;
+
 /** A connection and the one to the server that belongs to it. */
 interface Passage {
   readonly address: string;
-  readonly client: Deno.TcpConn;
+  readonly client: Client;
   server: Deno.TcpConn | undefined;
   /** When the server said something last, milliseconds of performance.now(). */
   heard: number;
@@ -68,7 +71,7 @@ export class Gate implements AsyncDisposable {
         hostname: SERVER_HOST,
         port: 0,
         onListen: () => {},
-        // Deno would print it; the page answers its own errors itself.
+        // Deno would print it; applications answer their own errors.
         onError: () => new Response("unexpected error\n", { status: 500 }),
       },
       (request, { remoteAddr }) => this.#answer(request, remoteAddr),
@@ -120,7 +123,7 @@ export class Gate implements AsyncDisposable {
   ): Response | Promise<Response> {
     const passage = this.#ports.get(port);
     if (passage) return this.#options.fetch(request, passage.address);
-    return new Response("this is not the address of the page\n", {
+    return new Response("this is not the address of this service\n", {
       status: 421,
     });
   }
@@ -131,7 +134,7 @@ export class Gate implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     for (;;) {
-      let client: Deno.TcpConn;
+      let client: Client;
       try {
         client = await this.#options.listener.accept();
       } catch (error) {
@@ -157,7 +160,7 @@ export class Gate implements AsyncDisposable {
     return own >= perAddressMax;
   }
 
-  #let(client: Deno.TcpConn, address: string): void {
+  #let(client: Client, address: string): void {
     this.#askedAt = performance.now();
     const passage: Passage = {
       address,
@@ -178,7 +181,7 @@ export class Gate implements AsyncDisposable {
     passage.server = server;
     if (!this.#passages.has(passage)) return; // closed meanwhile
     this.#ports.set(server.localAddr.port, passage);
-    client.setNoDelay(true);
+    if ("setNoDelay" in client) client.setNoDelay(true);
     server.setNoDelay(true);
     const asking = copy(client, server, () => this.#askedAt = performance.now())
       .then(() => server.closeWrite());
@@ -205,8 +208,8 @@ export class Gate implements AsyncDisposable {
 
 /** Hands bytes on until there are no more. */
 async function copy(
-  from: Deno.TcpConn,
-  to: Deno.TcpConn,
+  from: Client,
+  to: Client,
   onBytes: () => void,
 ): Promise<void> {
   const block = new Uint8Array(BLOCK_BYTES);
@@ -220,7 +223,7 @@ async function copy(
   }
 }
 
-function closeQuietly(connection: Deno.TcpConn): void {
+function closeQuietly(connection: Client): void {
   try {
     connection.close();
   } catch {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Gate, type GateOptions } from "../../../src/dashboard/server/gate.ts";
+import { Gate, type GateOptions } from "../../src/base/gate.ts";
 
 const TEXT = new TextEncoder();
 const HEAD = "GET / HTTP/1.1\r\nHost: x\r\n";

@@ -1,0 +1,82 @@
+/** Where the API listens: a gate with plain HTTP or TLS before its application. */
+import { addressOf } from "../../base/address.ts";
+import { ConfigError } from "../../base/error.ts";
+import { Gate, SERVER_HOST } from "../../base/gate.ts";
+import type { ApiServer } from "./api_server.ts";
+import type { ApiSettings } from "./api_settings.ts";
+
+/** Connections at once, and those of one address. */
+const CONNECTIONS_MAX = 1000;
+const PER_ADDRESS_MAX = 500;
+/** Longer than any answer takes to begin. */
+const QUIET_MS = 60_000;
+
+/** An API that listens until it is disposed of. */
+export interface ApiListener extends AsyncDisposable {
+  /** Where: http://127.0.0.1:8090. */
+  readonly address: string;
+  /** Connections that are open. */
+  readonly connections: number;
+}
+
+/** Listens with an application. Throws ConfigError where it cannot or may not. */
+export function listenApi(
+  settings: ApiSettings,
+  { fetch }: ApiServer,
+): ApiListener {
+  const listener = open(settings);
+  const gate = new Gate({
+    listener,
+    fetch,
+    connectionsMax: CONNECTIONS_MAX,
+    perAddressMax: PER_ADDRESS_MAX,
+    quietMs: QUIET_MS,
+  });
+  const scheme = settings.tls === undefined ? "http" : "https";
+  return {
+    address: addressOf(settings.host, listener.addr.port, scheme),
+    get connections() {
+      return gate.connections;
+    },
+    [Symbol.asyncDispose]: () => gate[Symbol.asyncDispose](),
+  };
+}
+
+function open(
+  { host, port, tls }: ApiSettings,
+): (Deno.TcpListener | Deno.TlsListener) & { readonly addr: Deno.NetAddr } {
+  const at = { hostname: host, port };
+  try {
+    if (tls === undefined) return Deno.listen(at);
+    const cert = pem(tls.cert, "--api-tls-cert");
+    const key = pem(tls.key, "--api-tls-key");
+    return Deno.listenTls({ ...at, cert, key });
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(refusal(error as Error, host, port));
+  }
+}
+
+function pem(path: string, flag: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new ConfigError(
+      `${flag}: cannot read ${path} (${
+        (error as Error).message
+      }); check the path`,
+    );
+  }
+}
+
+function refusal(error: Error, host: string, port: number): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `port ${port} is taken; give another --api-port (0: any that is free)`;
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return `the API may not listen at ${host}:${port}: add ` +
+      `--allow-net=${host},${SERVER_HOST} before main.ts`;
+  }
+  return `the API cannot listen at ${host}:${port} (${error.message}); check ` +
+    "--api-host, --api-port and the files of --api-tls-cert and --api-tls-key";
+}

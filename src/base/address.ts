@@ -1,0 +1,17 @@
+/** Addresses that a server listens at: who reaches them, and how they are written. */
+
+/** Whether only this machine reaches an address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" ||
+    /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+/** The URL of a server, for people and browsers. */
+export function addressOf(
+  host: string,
+  port: number,
+  scheme: "http" | "https" = "http",
+): string {
+  const shown = host.includes(":") ? `[${host}]` : host;
+  return `${scheme}://${shown}:${port}`;
+}
