@@ -9,6 +9,7 @@ import type {
   ConsumeOptions,
   Log,
   LogProducer,
+  OffsetRun,
   PartitionTask,
   ReadLimit,
   Step,
@@ -65,12 +66,16 @@ class Memory {
   }
 
   /** Checks everything, then changes everything: nothing can fail in between. */
-  commit(appends: readonly Append[], moveOffsets: () => void = () => {}): void {
+  commit(
+    appends: readonly Append[],
+    moveOffsets: () => void = () => {},
+  ): OffsetRun[][] {
     const targets = appends.map(({ topic }) => this.topic(topic));
     moveOffsets();
-    appends.forEach((append, i) => appendTo(targets[i], append));
+    const runs = appends.map((append, i) => [appendTo(targets[i], append)]);
     this.version++;
     for (const wake of [...this.waiting]) wake();
+    return runs;
   }
 }
 
@@ -197,6 +202,15 @@ export class MemoryLog implements Log {
     });
   }
 
+  /** See Log. */
+  appender(): Promise<LogProducer> {
+    const memory = this.#memory;
+    return Promise.resolve({
+      append: (appends) =>
+        new Promise((resolve) => resolve(memory.commit(appends))),
+    });
+  }
+
   /** See Log. All partitions' steps of a round are one atomic step. */
   async consume<S extends Step>(options: ConsumeOptions<S>): Promise<void> {
     const { group, topic, limit, signal } = options;
@@ -237,9 +251,23 @@ export class MemoryLog implements Log {
     for (const task of tasks) task.close?.();
   }
 
+  /** See Log; nothing here survives anything. */
+  sync(): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** See Log. */
-  async changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    await this.#changedSince(this.#seen, timeoutMs, signal);
+  news(): number {
+    return this.#memory.version;
+  }
+
+  /** See Log. */
+  async changed(
+    timeoutMs: number,
+    signal: AbortSignal,
+    seen: number = this.#seen,
+  ): Promise<void> {
+    await this.#changedSince(seen, timeoutMs, signal);
     this.#seen = this.#memory.version;
   }
 
@@ -301,8 +329,9 @@ export class MemoryLog implements Log {
 }
 
 /** Appends records to one partition; a compacted topic keeps the newest of each key. */
-function appendTo({ spec, partitions }: Topic, append: Append): void {
+function appendTo({ spec, partitions }: Topic, append: Append): OffsetRun {
   const partition = partitions[append.partition];
+  const first = partition.end;
   const { writer, lengths, timestamps, count } = append.records;
   const bytes = writer.view().slice();
   let at = 0;
@@ -323,6 +352,7 @@ function appendTo({ spec, partitions }: Topic, append: Append): void {
     });
     at = valueEnd;
   }
+  return { first, count };
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -322,6 +322,8 @@ interface Prediction {
   readonly contributions: string | null;
   readonly decision: PredictedDecision | null;
   readonly shadowScores: string | null;
+  readonly partition: number;
+  readonly offset: number;
 }
 
 class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
@@ -340,6 +342,8 @@ class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
       contributions: rows.contributions[index],
       decision: rows.decisions[index],
       shadowScores: rows.shadowScores[index],
+      partition: rows.partitions[index],
+      offset: rows.offsets[index],
     }];
   }
 
@@ -351,6 +355,8 @@ class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
       block.contributions[index] = row.contributions;
       block.decisions[index] = row.decision;
       block.shadowScores[index] = row.shadowScores;
+      block.partitions[index] = row.partition;
+      block.offsets[index] = row.offset;
     }
     return { ...block, count: rows.length };
   }
@@ -358,6 +364,13 @@ class MemoryPredictions extends MemoryTable<PredictionRows, Prediction>
   find(transactionId: TransactionId): Promise<PredictionRows | undefined> {
     const found = this.byId.get(Number(transactionId));
     return Promise.resolve(found && this.block([found]));
+  }
+
+  findAll(transactionIds: readonly TransactionId[]): Promise<PredictionRows> {
+    const found = [...new Set(transactionIds)].flatMap((id) =>
+      this.byId.get(Number(id)) ?? []
+    );
+    return Promise.resolve(this.block(found));
   }
 
   status(): Promise<PredictionStatus> {

@@ -16,7 +16,7 @@
 import { counted } from "../base/counted.ts";
 import type { MappedPayment } from "../definition/payment_mapper.ts";
 import { isInStream } from "../definition/mapped_row.ts";
-import type { LogProducer } from "../log/log.ts";
+import { type LogProducer, offsetIn } from "../log/log.ts";
 import {
   formatDate,
   formatDatetime,
@@ -29,6 +29,7 @@ import type { Refusal } from "../stream/checks.ts";
 import { MappedRecords } from "../stream/mapped_records.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
 import type { StreamContext } from "../stream/stream_context.ts";
+import { SINK_TOPIC } from "../stream/topics.ts";
 import { type Answer, answerOf, coreOf } from "./answer.ts";
 import { KnownAnswers } from "./known_answers.ts";
 import { Problem } from "./problem.ts";
@@ -392,7 +393,7 @@ export class AnswerDesk {
       const partition = partitions[i];
       const index = taken.get(partition) ?? 0;
       taken.set(partition, index + 1);
-      const offset = places.get(partition)?.[index];
+      const offset = offsetIn(places.get(partition) ?? [], index);
       // It may have been decided meanwhile, or its sender is gone.
       if (offset === undefined || this.#entries.get(entry.id) !== entry) {
         continue;
@@ -411,7 +412,7 @@ export class AnswerDesk {
 
   async #sinkEnds(): Promise<readonly number[]> {
     const { log } = this.#options.context;
-    return await log.endOffsets("transaction_sink_topic") ?? [];
+    return await log.endOffsets(SINK_TOPIC) ?? [];
   }
 
   /** Why a payment of that time is not appended; undefined if it is. */

@@ -48,7 +48,11 @@ export interface DeskApiOptions {
 }
 
 /** A stream, as the HTTP application sees it. */
-export class DeskApi implements StreamApi {
+export class DeskApi implements
+  Pick<
+    StreamApi,
+    "score" | "addPayments" | "metrics"
+  > {
   readonly shape: PaymentShape;
   readonly definition: StreamDefinition;
   readonly featureNames: readonly string[];

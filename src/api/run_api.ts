@@ -12,8 +12,11 @@ import { PIPELINE, SCORING, WRITER_GROUP } from "../stream/topics.ts";
 import { AnswerDesk } from "./answer_desk.ts";
 import { KnownAnswers } from "./known_answers.ts";
 import { OutcomeReader } from "./outcome_reader.ts";
+import type { StreamApi } from "./stream_api.ts";
 import { DeskApi } from "./desk_api.ts";
-import { serveApi } from "./http/serve_api.ts";
+import { BODY_LIMITS } from "./http/api_settings.ts";
+import { apiServer } from "./http/api_server.ts";
+import { listenApi } from "./http/api_listener.ts";
 
 /** The id by which one process at a time says that the payments come by the API. */
 const ORIGIN_PRODUCER = "fraudstream-api";
@@ -62,7 +65,11 @@ export async function runApi(
       ? undefined
       : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX),
   });
-  await using server = serveApi(stream, api, logger);
+  const served = { ...api, bodies: BODY_LIMITS };
+  await using server = listenApi(
+    served,
+    apiServer(stream as unknown as StreamApi, served, { logger }),
+  );
   serving(server.address);
   await runTogether(own, [
     async ({ signal }) => await desk.run(producer, signal),
@@ -74,7 +81,6 @@ export async function runApi(
     },
     async ({ signal: failed }) => {
       await untilAborted(AbortSignal.any([signal, failed]));
-      server.stopListening();
       const latest = performance.now() + LAST_MS;
       while (desk.pending > 0 && performance.now() < latest) {
         await rest(LOOK_MS, over.signal);

@@ -131,10 +131,37 @@ export interface ConsumeOptions<S extends Step = Step> {
   idle(): Promise<boolean>;
 }
 
-/** The only writer of an id: a newer one fences the older. */
+/** Consecutive records of an append that are at consecutive offsets. */
+export interface OffsetRun {
+  /** Offset of the first; undefined where the log says only that they are there, as Kafka may after a lost answer. */
+  readonly first: number | undefined;
+  /** How many they are. */
+  readonly count: number;
+}
+
+/** The offset of a record of an append, by its place in it; undefined where the log does not say it. */
+export function offsetIn(
+  runs: readonly OffsetRun[],
+  index: number,
+): number | undefined {
+  let left = index;
+  for (const { first, count } of runs) {
+    if (left < count) return first === undefined ? undefined : first + left;
+    left -= count;
+  }
+  return undefined;
+}
+
+/** Appends records: as the only writer of an id (producer()) or as one of many (appender()). */
 export interface LogProducer {
-  /** Appends all or nothing; throws LogError, with isFenced when it has been fenced. */
-  append(appends: readonly Append[]): Promise<void>;
+  /**
+   * Appends all or nothing, an appender of Kafka partition by partition;
+   * resolves with the offsets of each append's records. Throws LogError, with
+   * isFenced when a newer producer of its id has fenced it.
+   */
+  append(
+    appends: readonly Append[],
+  ): Promise<readonly (readonly OffsetRun[])[]>;
 }
 
 /** Topics, offsets, atomic steps. */
@@ -170,10 +197,25 @@ export interface Log extends AsyncDisposable {
   trim(topic: string, partition: number, before: number): Promise<void>;
   /** Becomes the only writer of that id; a while after the signal it stops waiting for a server that does not answer. */
   producer(id: string, signal?: AbortSignal): Promise<LogProducer>;
+  /**
+   * Appends beside other processes, which it does not fence; it leaves nothing
+   * open when the process dies. An append that fails may be there in part, and
+   * where the log has forgotten the appender while an answer was lost, records
+   * may be there twice: readers drop repeated payments.
+   */
+  appender(signal?: AbortSignal): Promise<LogProducer>;
   /** Works on a topic for a group until stopped or done. */
   consume<S extends Step>(options: ConsumeOptions<S>): Promise<void>;
-  /** Resolves when any process may have appended or committed something, or after about `timeoutMs`. */
-  changed(timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /** Resolves once everything that anyone has appended or committed before the call survives a power cut. */
+  sync(): Promise<void>;
+  /** A number to give to changed(): another one once something new was appended or committed, where the log knows that. */
+  news(): number;
+  /**
+   * Resolves when any process may have appended or committed something, or after
+   * about `timeoutMs`: since news() was `seen`, otherwise since any task of this
+   * connection has last waited. Who asks news() before reading misses nothing.
+   */
+  changed(timeoutMs: number, signal: AbortSignal, seen?: number): Promise<void>;
 }
 
 /**

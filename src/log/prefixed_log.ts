@@ -103,6 +103,12 @@ export class PrefixedLog implements Log {
   }
 
   /** See Log. */
+  async appender(signal?: AbortSignal): Promise<LogProducer> {
+    const appender = await this.#log.appender(signal);
+    return { append: (appends) => appender.append(this.#into(appends)) };
+  }
+
+  /** See Log. */
   consume<S extends Step>(options: ConsumeOptions<S>): Promise<void> {
     const { group, topic, limit, signal, open, prepare } = options;
     return this.#log.consume<PrefixedStep<S>>({
@@ -135,8 +141,22 @@ export class PrefixedLog implements Log {
   }
 
   /** See Log. */
-  changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    return this.#log.changed(timeoutMs, signal);
+  sync(): Promise<void> {
+    return this.#log.sync();
+  }
+
+  /** See Log. */
+  news(): number {
+    return this.#log.news();
+  }
+
+  /** See Log. */
+  changed(
+    timeoutMs: number,
+    signal: AbortSignal,
+    seen?: number,
+  ): Promise<void> {
+    return this.#log.changed(timeoutMs, signal, seen);
   }
 
   #named(specs: readonly TopicSpec[]): TopicSpec[] {

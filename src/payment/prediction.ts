@@ -46,6 +46,9 @@ export interface PredictedDecision {
 /** MODEL_VERSION of a prediction that no model made. */
 export const NO_MODEL = "none";
 
+/** Partition and offset of a record whose place is not known: rows that an earlier release has stored have none. */
+export const UNKNOWN_PLACE = -1;
+
 /** Predictions side by side. */
 export interface PredictionRows {
   /** The cells, PREDICTION_CELLS a row. */
@@ -58,6 +61,10 @@ export interface PredictionRows {
   readonly decisions: (PredictedDecision | null)[];
   /** Scores of the shadow models by their versions, as JSON, or null. */
   readonly shadowScores: (string | null)[];
+  /** Partition of each one's record in the prediction topic; UNKNOWN_PLACE where it is not known. */
+  readonly partitions: Int32Array;
+  /** Its offset there; UNKNOWN_PLACE where it is not known. */
+  readonly offsets: Float64Array;
   /** What the cells of texts refer to. */
   readonly texts: TextHeap;
   /** Number of rows. */
@@ -72,6 +79,8 @@ export function emptyPredictions(capacity: number): PredictionRows {
     contributions: Array(capacity).fill(null),
     decisions: Array(capacity).fill(null),
     shadowScores: Array(capacity).fill(null),
+    partitions: new Int32Array(capacity).fill(UNKNOWN_PLACE),
+    offsets: new Float64Array(capacity).fill(UNKNOWN_PLACE),
     texts: new TextHeap(),
     count: 0,
   };

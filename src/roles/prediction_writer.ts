@@ -105,9 +105,20 @@ function joined(
 ): PredictionRows {
   if (blocks.length === 1) return blocks[0];
   const { cells, texts } = joinRows(blocks, PREDICTION_CELLS, textCells);
+  const count = cells.length / PREDICTION_CELLS;
+  const partitions = new Int32Array(count);
+  const offsets = new Float64Array(count);
+  let at = 0;
+  for (const block of blocks) {
+    partitions.set(block.partitions.subarray(0, block.count), at);
+    offsets.set(block.offsets.subarray(0, block.count), at);
+    at += block.count;
+  }
   return {
     cells,
     texts,
+    partitions,
+    offsets,
     versions: blocks.flatMap(({ versions, count }) => versions.slice(0, count)),
     contributions: blocks.flatMap(({ contributions, count }) =>
       contributions.slice(0, count)
@@ -118,7 +129,7 @@ function joined(
     shadowScores: blocks.flatMap(({ shadowScores, count }) =>
       shadowScores.slice(0, count)
     ),
-    count: cells.length / PREDICTION_CELLS,
+    count,
   };
 }
 
@@ -127,6 +138,7 @@ class PredictionWork implements StageWork<StoredRows<PredictionRows>> {
   readonly #bounds: WriterBounds;
   readonly #progress: Progress;
   readonly #table: CellTable;
+  readonly #partition: number;
   readonly #reader: PredictionJsonReader;
   #startSeconds: number | undefined;
   #rows: PredictionRows = emptyPredictions(0);
@@ -134,10 +146,11 @@ class PredictionWork implements StageWork<StoredRows<PredictionRows>> {
 
   constructor(
     table: CellTable,
-    { progress }: StageState,
+    { progress, partition }: StageState,
     bounds: WriterBounds,
   ) {
     this.#table = table;
+    this.#partition = partition;
     this.#reader = new PredictionJsonReader(table.shape);
     this.#bounds = bounds;
     this.#progress = progress;
@@ -165,6 +178,8 @@ class PredictionWork implements StageWork<StoredRows<PredictionRows>> {
       idTooLarge(cells[at + PREDICTION_CELL.id], this.#bounds.idMax) ??
         timeMismatch(time, datetime, this.#startSeconds);
     if (refusal) return refusal;
+    rows.partitions[count] = this.#partition;
+    rows.offsets[count] = batch.offsets[index];
     if (this.#progress.isPlausible(time)) return "accept";
     const newest = "the partition's newest prediction";
     return implausible(`TX_TIME_SECONDS ${time} is`, this.#progress, newest);

@@ -12,6 +12,7 @@ import { NO_TEXT, type TextHeap } from "../payment/text_heap.ts";
 import {
   type CellTable,
   CHECK_COLUMN,
+  isPlace,
   isSideSource,
   type SideSource,
   sideValue,
@@ -38,7 +39,7 @@ function hasOthers(
 /** Takes checksums of a table's rows. */
 export class RowCheck {
   readonly #width: number;
-  /** What stands beside the cells. */
+  /** What stands beside the cells, the place aside. */
   readonly #sides: readonly SideSource[];
   /** The cells that are not simply numbers; undefined where all are. */
   readonly #own: OwnCells | undefined;
@@ -50,7 +51,8 @@ export class RowCheck {
   /** For rows of a table. */
   constructor({ width, columns }: Pick<CellTable, "width" | "columns">) {
     this.#width = width;
-    this.#sides = columns.map(({ source }) => source).filter(isSideSource);
+    this.#sides = columns.map(({ source }) => source).filter(isSideSource)
+      .filter((source) => !isPlace(source));
     this.#own = ownCells(columns);
     this.#hasLateLabel = columns.some(({ cellKind }) => cellKind === "label");
     this.#cells = new Float64Array(width);
@@ -72,6 +74,11 @@ export class RowCheck {
       // Rows without the others have the checksums of before there were any.
       if (values.length === SIDES_BEFORE && !hasOthers(rows, index)) break;
       values.push(sideValue(rows, source, index));
+    }
+    // And so have those without a place.
+    const offset = sideValue(rows, "offsets", index);
+    if (offset !== null) {
+      values.push(sideValue(rows, "partitions", index), offset);
     }
     return textCheck(values);
   }

@@ -19,7 +19,10 @@ import {
   paymentFields,
   type PaymentShape,
 } from "../payment/payment_shape.ts";
-import type { PredictedDecision } from "../payment/prediction.ts";
+import {
+  type PredictedDecision,
+  UNKNOWN_PLACE,
+} from "../payment/prediction.ts";
 import type { Field } from "../payment/record_field.ts";
 import { TextHeap } from "../payment/text_heap.ts";
 import { fillPayment } from "../payment/validation.ts";
@@ -28,6 +31,7 @@ import { CHECK_PROBLEM, isDamaged, RowCheck, textCheck } from "./row_check.ts";
 import {
   type CellTable,
   type Column,
+  isPlace,
   isSideSource,
   isSideText,
   type ObjectTable,
@@ -206,6 +210,9 @@ export class StoredRowReader {
       else if (isSideText(source)) {
         if (!into[source]) continue;
         into[source][index] = typeof value === "string" ? value : null;
+      } else if (isPlace(source)) {
+        if (!into[source]) continue;
+        into[source][index] = Number(value ?? UNKNOWN_PLACE);
       }
     }
     if (into.decisions) into.decisions[index] = decisionIn(row);

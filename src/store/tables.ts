@@ -24,6 +24,7 @@ import {
 import {
   type PredictedDecision,
   PREDICTION_CELLS,
+  UNKNOWN_PLACE,
 } from "../payment/prediction.ts";
 import {
   type Field,
@@ -33,7 +34,7 @@ import {
 import type { TextHeap } from "../payment/text_heap.ts";
 
 /** Version of the tables, which an embedded store's file says; raise it with a column that older files lack. */
-export const TABLES_VERSION = 3;
+export const TABLES_VERSION = 4;
 
 /** The types that columns have. */
 export type ColumnType = "int" | "bigint" | "double" | "text";
@@ -103,8 +104,11 @@ export type PaymentSource =
 /** A list of texts beside the cells; see PredictionRows. */
 export type SideText = "versions" | "contributions" | "shadowScores";
 
-/** Where a value beside the cells comes from: a list of texts, or a part of what rules decided. */
-export type SideSource = SideText | keyof PredictedDecision;
+/** The place of a prediction's record, as lists of numbers beside the cells; see PredictionRows. */
+export type PlaceSource = "partitions" | "offsets";
+
+/** Where a value beside the cells comes from: a list of texts or of numbers, or a part of what rules decided. */
+export type SideSource = SideText | PlaceSource | keyof PredictedDecision;
 
 /** Where a value of a row of cells comes from: as a payment's, from beside the cells, or from all of them. */
 export type CellSource = PaymentSource | SideSource | "check";
@@ -139,12 +143,16 @@ export interface TableRows {
   /** See PredictionRows. */
   readonly shadowScores?: (string | null)[];
   /** See PredictionRows. */
+  readonly partitions?: Int32Array;
+  /** See PredictionRows. */
+  readonly offsets?: Float64Array;
+  /** See PredictionRows. */
   readonly decisions?: (PredictedDecision | null)[];
 }
 
 /** Whether a value comes from beside the cells. */
 export function isSideSource(source: unknown): source is SideSource {
-  return isSideText(source) ||
+  return isSideText(source) || isPlace(source) ||
     DECISION_COLUMNS.some((column) => column.source === source);
 }
 
@@ -154,12 +162,21 @@ export function isSideText(source: unknown): source is SideText {
     source === "shadowScores";
 }
 
+/** Whether a value is of the place of a prediction's record. */
+export function isPlace(source: unknown): source is PlaceSource {
+  return source === "partitions" || source === "offsets";
+}
+
 /** The value from beside the cells of row `index`; null for none. */
 export function sideValue(
   rows: TableRows,
   source: SideSource,
   index: number,
 ): string | number | null {
+  if (isPlace(source)) {
+    const value = rows[source]?.[index] ?? UNKNOWN_PLACE;
+    return value === UNKNOWN_PLACE ? null : value;
+  }
   return isSideText(source)
     ? rows[source]?.[index] ?? null
     : rows.decisions?.[index]?.[source] ?? null;
@@ -367,6 +384,24 @@ const SCORE_PROBLEMS: Readonly<Record<string, Pick<Column, "problem">>> = {
   ALERT: { problem: unless(isFlag, "0 or 1") },
 };
 
+/** Partition and offset of the record in its topic; empty in rows that an earlier release has stored. */
+const PLACE_COLUMNS: readonly Column<PlaceSource>[] = [
+  {
+    name: "record_partition",
+    type: "int",
+    source: "partitions",
+    nullable: true,
+    problem: notPlace("record_offset", INT_MAX),
+  },
+  {
+    name: "record_offset",
+    type: "bigint",
+    source: "offsets",
+    nullable: true,
+    problem: notPlace("record_partition", Number.MAX_SAFE_INTEGER),
+  },
+];
+
 /** What rules decided; empty where a stream has none. */
 const DECISION_COLUMNS: readonly Column<keyof PredictedDecision>[] = [
   { name: "decision", type: "text", source: "decision", nullable: true },
@@ -411,6 +446,7 @@ export function predictionTable(
         source: "contributions",
         nullable: true,
       },
+      ...PLACE_COLUMNS,
       {
         name: "shadow_scores",
         type: "text",
@@ -627,6 +663,22 @@ function unless(
   what: string,
 ): (value: unknown) => string | undefined {
   return (value) => good(value) ? undefined : `${shown(value)} is not ${what}`;
+}
+
+/** The problem of one part of a place that was read: both parts are known, or neither. */
+function notPlace(
+  other: string,
+  max: number,
+): NonNullable<Column["problem"]> {
+  return (value, row) => {
+    if ((value ?? null) === null) {
+      return (row[other] ?? null) === null ? undefined : "has no value";
+    }
+    const place = Number(value);
+    return Number.isInteger(place) && place >= 0 && place <= max
+      ? undefined
+      : `${shown(value)} is not in 0…${max}`;
+  };
 }
 
 const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/;

@@ -55,9 +55,9 @@ export async function asCaseWriter<T>(
   for (let attempt = 1;; attempt++) {
     try {
       const producer = await log.producer(PRODUCER);
-      return await work(async (steps) =>
-        await producer.append(await appendsOfSteps(log, steps))
-      );
+      return await work(async (steps) => {
+        await producer.append(await appendsOfSteps(log, steps));
+      });
     } catch (error) {
       const isFenced = error instanceof LogError && error.isFenced;
       if (attempt === ATTEMPTS || !isFenced) throw error;

@@ -773,7 +773,7 @@ export class Control {
   async settle(
     id: string,
     settled: () => boolean,
-    append: (producer: LogProducer) => Promise<void>,
+    append: (producer: LogProducer) => Promise<unknown>,
   ): Promise<void> {
     await this.refresh();
     for (let attempt = 1; !settled(); attempt++) {

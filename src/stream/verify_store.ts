@@ -10,7 +10,11 @@ import { type Log, readRange, type TopicState } from "../log/log.ts";
 import { type RecordBatch, valueEnd, valueStart } from "../log/record_batch.ts";
 import { type CellRows, idsOf } from "../store/cell_rows.ts";
 import { fraudOf, labelOf, type StoredLabel } from "../store/labels.ts";
-import { emptyPredictions, PREDICTION_CELL } from "../payment/prediction.ts";
+import {
+  emptyPredictions,
+  PREDICTION_CELL,
+  UNKNOWN_PLACE,
+} from "../payment/prediction.ts";
 import { RowCheck } from "../store/row_check.ts";
 import { RowSpool } from "../store/row_spool.ts";
 import type { Store, StoreRows } from "../store/store.ts";
@@ -90,8 +94,8 @@ export interface StoreVerification {
 /** How many differences are named one by one. */
 const FIRST_MAX = 5;
 
-/** Cells of a row of the log: id (which may refer to a text), checksum, partition, offset. */
-const LOG_CELLS = 4;
+/** Cells of a row of the log: id (which may refer to a text), checksum, partition, offset, and the checksum that an earlier release stored, NaN where it is the same. */
+const LOG_CELLS = 5;
 /** Cells of a row of the store: id, checksum, seconds since 1970. */
 const STORE_CELLS = 3;
 
@@ -286,12 +290,16 @@ function comparedPredictions(
     topic: PREDICTION_TOPIC,
     group: PREDICTION_GROUP,
     hasTextIds,
-    read: (batch, index, row, texts) => {
+    read: (batch, index, row, texts, partition) => {
       const [from, to] = [valueStart(batch, index), valueEnd(batch, index)];
       if (reader.read(batch.bytes, from, to, one, 0)) return false;
       const id = one.cells[PREDICTION_CELL.id];
       if (!hasTextIds && id > idMax) return false;
       row[0] = hasTextIds ? texts.copy(id, one.texts) : id;
+      one.partitions[0] = one.offsets[0] = UNKNOWN_PLACE;
+      row[4] = check.of(one, 0);
+      one.partitions[0] = partition;
+      one.offsets[0] = batch.offsets[index];
       row[1] = check.of(one, 0);
       return true;
     },
@@ -337,7 +345,7 @@ function idOf(
 /** A row of the log, or several of one TRANSACTION_ID. */
 interface LogRow {
   readonly id: TransactionId;
-  /** The checksum of each. */
+  /** The checksums that each may have in the store. */
   readonly checks: readonly number[];
   /** Where the first of them is. */
   readonly partition: number;
@@ -517,6 +525,7 @@ async function* logRows(
       for (let i = 0; i < batch.count; i++) {
         const offset = batch.offsets[i];
         if (letters.has(`${partition}/${offset}`)) continue;
+        row[4] = NaN;
         if (!read(batch, i, row, texts, partition)) continue;
         row[2] = partition;
         row[3] = offset;
@@ -535,16 +544,17 @@ async function* grouped(
   let group: (LogRow & { checks: number[] }) | undefined;
   for await (const { cells, count, texts } of pages) {
     for (let at = 0; at < count * LOG_CELLS; at += LOG_CELLS) {
-      const [cell, check, partition, offset] = cells.subarray(
+      const [cell, check, partition, offset, earlier] = cells.subarray(
         at,
         at + LOG_CELLS,
       );
       const id = idOf(cell, hasTextIds, texts);
-      if (group?.id === id) group.checks.push(check);
-      else {
+      if (group?.id !== id) {
         if (group) yield group;
-        group = { id, checks: [check], partition, offset };
+        group = { id, checks: [], partition, offset };
       }
+      group.checks.push(check);
+      if (!Number.isNaN(earlier)) group.checks.push(earlier);
     }
   }
   if (group) yield group;

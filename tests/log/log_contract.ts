@@ -10,6 +10,7 @@ import {
   type Log,
   type LogProducer,
   offsetAt,
+  offsetIn,
   type PartitionTask,
   READ_LIMIT,
   readRange,
@@ -46,8 +47,9 @@ async function withTopics(log: Log): Promise<LogProducer> {
   const producer = await log.producer("test");
   return {
     append: async (appends) => {
-      await producer.append(appends);
+      const runs = await producer.append(appends);
       for (const { topic } of appends) await endsOf(log, topic);
+      return runs;
     },
   };
 }
@@ -785,6 +787,117 @@ export function logContract(
       "still",
       "another",
     ]);
+  });
+
+  for (const kind of ["producer", "appender"] as const) {
+    test(`the ${kind}'s append() says where each record is`, async (opened) => {
+      const { log } = opened;
+      await withTopics(log);
+      const producer = kind === "producer"
+        ? await log.producer("of offsets")
+        : await log.appender();
+      const random = fc.sample(
+        fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1 }),
+        { numRuns: 6, seed: 1 },
+      );
+      for (const [round, counts] of random.entries()) {
+        const appends = counts.map((count, i) => {
+          const { name, partitions } = [TOPIC, OTHER, TABLE][i % 3];
+          const values = Array.from(
+            { length: count },
+            (_, j) => `${round} ${i} ${j}`,
+          );
+          return { ...appendOf(name, i % partitions, values), values };
+        });
+        const runs = await producer.append(appends);
+        assert.equal(runs.length, appends.length);
+        for (const [i, { topic, partition, values }] of appends.entries()) {
+          await endsOf(log, topic);
+          for (const [j, value] of values.entries()) {
+            const offset = offsetIn(runs[i], j);
+            assert.ok(offset !== undefined, value);
+            const batch = await log.read(topic, partition, offset, READ_LIMIT);
+            assert.equal(batch.offsets[0], offset);
+            assert.equal(valuesOf(batch)[0], value);
+          }
+          assert.equal(offsetIn(runs[i], values.length), undefined);
+        }
+      }
+    });
+  }
+
+  test("appenders of several connections fence nobody, and all of theirs is there, each in its order", async (opened) => {
+    const { log } = opened;
+    const producer = await withTopics(log);
+    await using other = await opened.connect();
+    const appenders = [
+      await log.appender(),
+      await log.appender(),
+      await other.appender(),
+    ];
+    const sent: string[][] = [];
+    const offsets = new Set<number | undefined>();
+    await Promise.all([...appenders, producer].map(async (one, i) => {
+      sent[i] = Array.from({ length: 12 }, (_, j) => `${i}/${j}`);
+      // Some wait for the answer and some do not.
+      const pending: Promise<void>[] = [];
+      for (const value of sent[i]) {
+        const append = one.append([appendOf(OTHER.name, 0, [value])])
+          .then(([runs]) => void offsets.add(offsetIn(runs, 0)));
+        if (i % 2 === 1) await append;
+        else pending.push(append);
+      }
+      await Promise.all(pending);
+    }));
+    const values = await allValues(log, OTHER.name);
+    assert.equal(values.length, 48);
+    assert.equal(offsets.size, 48);
+    for (const [i, own] of sent.entries()) {
+      assert.deepEqual(
+        values.filter((value) => value.startsWith(`${i}/`)),
+        own,
+      );
+    }
+  });
+
+  test("sync() resolves, also many at once and while others append", async (opened) => {
+    const { log } = opened;
+    const producer = await withTopics(log);
+    for (let i = 0; i < 5; i++) {
+      const syncs = [log.sync(), log.sync()];
+      await producer.append([appendOf(OTHER.name, 0, [`${i}`])]);
+      syncs.push(log.sync());
+      await Promise.all(syncs);
+    }
+    assert.equal((await allValues(log, OTHER.name)).length, 5);
+  });
+
+  test("who asks news() before reading misses nothing, though others wait too", async (opened) => {
+    const { log } = opened;
+    await withTopics(log);
+    await using other = await opened.connect();
+    const writers = [await log.appender(), await other.appender()];
+    const stop = new AbortController();
+    const count = 40;
+    const readers = Array.from({ length: 4 }, async () => {
+      let next = 0;
+      const seen: string[] = [];
+      while (seen.length < count) {
+        const news = log.news();
+        const batch = await log.read(OTHER.name, 0, next, READ_LIMIT);
+        next = batch.next;
+        seen.push(...valuesOf(batch));
+        // On the embedded log a lost wake-up would last the whole timeout.
+        if (batch.count === 0) await log.changed(5000, stop.signal, news);
+      }
+    });
+    const began = performance.now();
+    for (let i = 0; i < count; i++) {
+      await writers[i % 2].append([appendOf(OTHER.name, 0, [`${i}`])]);
+      if (i % 3 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await Promise.all(readers);
+    assert.ok(performance.now() - began < 4500);
   });
 
   test("what one connection appends the other sees by changed()", async (opened) => {

@@ -10,6 +10,7 @@ import {
   PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
+  UNKNOWN_PLACE,
 } from "../../src/payment/prediction.ts";
 import { DAY_SECONDS, INT_MAX } from "../../src/payment/payment.ts";
 import {
@@ -25,6 +26,8 @@ interface Prediction {
   readonly why: string | null;
   readonly decision: PredictedDecision | null;
   readonly shadows: string | null;
+  /** Partition and offset of its record. */
+  readonly place: readonly [number, number];
 }
 
 function decisions(): fc.Arbitrary<PredictedDecision | null> {
@@ -65,6 +68,10 @@ function predictions(idMax: number): fc.Arbitrary<Prediction[]> {
     why: fc.constantFrom(null, '{"TX_AMOUNT":1.5}', '{"Ä":-2e-7}'),
     decision: decisions(),
     shadows: fc.constantFrom(null, '{"0123456789ab":0.25}', '{"a":1,"b":2e-7}'),
+    place: fc.oneof(
+      fc.constant<[number, number]>([UNKNOWN_PLACE, UNKNOWN_PLACE]),
+      fc.tuple(fc.nat(INT_MAX), fc.maxSafeNat()),
+    ),
     isScored: fc.boolean(),
   }).map(({ isScored, ...one }) => {
     if (isScored || one.decision === null) return one;
@@ -85,6 +92,7 @@ function rowsOf(all: readonly Prediction[]): PredictionRows {
     rows.contributions[i] = why;
     rows.decisions[i] = one.decision;
     rows.shadowScores[i] = one.shadows;
+    [rows.partitions[i], rows.offsets[i]] = one.place;
   }
   rows.count = all.length;
   return rows;
@@ -107,6 +115,7 @@ function predictionsIn(
       why: contributions[i],
       decision: page.decisions[i],
       shadows: page.shadowScores[i],
+      place: [page.partitions[i], page.offsets[i]],
     };
   });
 }
@@ -140,6 +149,13 @@ export function testPredictions(options: ContractOptions): void {
             const found = await table.find(one.cells[0]);
             assert.deepEqual(found && predictionsIn(found), sorted([one]));
           }
+          // Each once, and none that is not there.
+          const ids = kept.map(({ cells: [id] }) => id);
+          const free = [0, 7, idMax].filter((id) => !ids.includes(id));
+          const some = kept.filter((_, i) => i % 3 > 0);
+          const wanted = some.map(({ cells: [id] }) => id);
+          const all = await table.findAll([...wanted, ...free, ...wanted]);
+          assert.deepEqual(sorted(predictionsIn(all)), sorted(some));
           assert.deepEqual(await table.status(), {
             rows: kept.length,
             alerts: kept.filter(({ cells }) => cells[7] === 1).length,
@@ -186,6 +202,8 @@ export function testPredictions(options: ContractOptions): void {
     assert.deepEqual(await contents(table), []);
     assert.deepEqual(await table.metrics(), []);
     assert.equal(await table.find(7), undefined);
+    assert.equal((await table.findAll([7, 8])).count, 0);
+    assert.equal((await table.findAll([])).count, 0);
     assert.deepEqual(await table.status(), { rows: 0, alerts: 0 });
   });
 
@@ -204,6 +222,7 @@ export function testPredictions(options: ContractOptions): void {
       why: null,
       decision: null,
       shadows: null,
+      place: [1, 9],
     }]);
     const first = positionOf("a", "scores", 0, 1);
     await table.write(rows, undefined, [first]);

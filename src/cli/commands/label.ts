@@ -163,7 +163,8 @@ class LabelAppender {
       this.#signal.throwIfAborted();
       try {
         this.#producer ??= await log.producer(PRODUCER, this.#signal);
-        return await this.#producer.append(appends);
+        await this.#producer.append(appends);
+        return;
       } catch (error) {
         // Another process appends, and this append was refused.
         if (!(error instanceof LogError && error.isFenced)) throw error;

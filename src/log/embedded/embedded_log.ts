@@ -6,7 +6,6 @@
  */
 import type { StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
-import { rest } from "../../base/clock.ts";
 import { counted } from "../../base/counted.ts";
 import { ConfigError, LogError } from "../../base/error.ts";
 import {
@@ -22,6 +21,8 @@ import {
   type Topic,
   upgradeLog,
 } from "./embedded_tables.ts";
+import { NewsBoard } from "./news_board.ts";
+import { WalSync } from "./wal_sync.ts";
 import type {
   Append,
   Commit,
@@ -29,6 +30,7 @@ import type {
   Log,
   LogProducer,
   LogReport,
+  OffsetRun,
   PartitionTask,
   ReadLimit,
   Step,
@@ -37,8 +39,6 @@ import type {
 } from "../log.ts";
 import { batchTail, emptyBatch, type RecordBatch } from "../record_batch.ts";
 import { Sqlite } from "../../base/sqlite/sqlite.ts";
-
-const POLL_MS = 4;
 
 /** How an embedded log is opened. */
 export interface EmbeddedLogOptions {
@@ -69,6 +69,7 @@ interface Encoded {
   readonly topic: Topic;
   readonly partition: number;
   readonly blobs: readonly EncodedBatch[];
+  readonly count: number;
 }
 
 /** The log of one data folder. */
@@ -77,8 +78,9 @@ export class EmbeddedLog implements Log {
   readonly #topics = new Map<string, Topic>();
   readonly #tables: LogTables;
   readonly #dataVersion: StatementSync;
+  readonly #news: NewsBoard;
+  readonly #walSync: WalSync;
   #seenVersion = -1;
-  #news = 0;
   #toldNews = 0;
 
   /** Opens the log, making an empty one if there is none; throws ConfigError for a file of another version, LogError if it cannot be read. */
@@ -103,6 +105,8 @@ export class EmbeddedLog implements Log {
       this.#sqlite.close();
       throw this.#sqlite.translated(error, "its tables");
     }
+    this.#news = new NewsBoard(() => this.news());
+    this.#walSync = new WalSync(path);
   }
 
   /** See Log. */
@@ -251,7 +255,7 @@ export class EmbeddedLog implements Log {
     return {
       append: async (appends) => {
         const encoded = await this.#encode(appends);
-        await this.#write(() => {
+        return await this.#write(() => {
           if (this.#tables.epoch(id) !== epoch) {
             throw new LogError(
               `producer ${id} has been replaced by a newer one; stop one of ` +
@@ -259,10 +263,23 @@ export class EmbeddedLog implements Log {
               { isFenced: true },
             );
           }
-          this.#append(encoded);
+          return this.#append(encoded);
         }, `appending to ${placesOf(encoded)}`);
       },
     };
+  }
+
+  /** See Log; a transaction that nothing tells apart from the others. */
+  appender(): Promise<LogProducer> {
+    return Promise.resolve({
+      append: async (appends) => {
+        const encoded = await this.#encode(appends);
+        return await this.#write(
+          () => this.#append(encoded),
+          `appending to ${placesOf(encoded)}`,
+        );
+      },
+    });
   }
 
   /** Runs `body`, which must not write, while no process can append or commit. */
@@ -324,7 +341,7 @@ export class EmbeddedLog implements Log {
       metadata[p] = start.metadata;
     }
     while (!signal.aborted) {
-      const seen = this.#look();
+      const seen = this.news();
       const planned: PlannedStep<S>[] = [];
       let moved = false;
       for (let p = 0; p < partitions; p++) {
@@ -350,7 +367,7 @@ export class EmbeddedLog implements Log {
       }
       if (moved) await setImmediate(); // lets other tasks of this thread run
       else if (await options.idle()) return;
-      else await this.#changedSince(seen, 50, signal);
+      else await this.#news.since(seen, 50, signal);
     }
   }
 
@@ -386,62 +403,68 @@ export class EmbeddedLog implements Log {
     }, `committing ${group} on ${topic} and ${placesOf(encoded.flat())}`);
   }
 
-  /** See Log. */
-  async changed(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    await this.#changedSince(this.#toldNews, timeoutMs, signal);
-    this.#toldNews = this.#news;
+  /** See Log; also where each commit waits for the disk, since another process's need not. */
+  async sync(): Promise<void> {
+    await this.#walSync.sync();
   }
 
-  /** Waits until #look() returns another number than `seen`, or the timeout. */
-  async #changedSince(
-    seen: number,
+  /** See Log; a number that grows with what anyone appends or commits. */
+  news(): number {
+    const version = Number(this.#dataVersion.get()?.data_version);
+    if (version !== this.#seenVersion) this.#news.add();
+    this.#seenVersion = version;
+    return this.#news.count;
+  }
+
+  /** See Log. */
+  async changed(
     timeoutMs: number,
     signal: AbortSignal,
+    seen: number = this.#toldNews,
   ): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
-    while (!signal.aborted) {
-      if (this.#look() !== seen || performance.now() >= deadline) return;
-      await rest(POLL_MS, signal);
-    }
-  }
-
-  /** A number that grows with what anyone appends or commits. */
-  #look(): number {
-    const version = Number(this.#dataVersion.get()?.data_version);
-    if (version !== this.#seenVersion) this.#news++;
-    this.#seenVersion = version;
-    return this.#news;
+    await this.#news.since(seen, timeoutMs, signal);
+    this.#toldNews = this.#news.count;
   }
 
   /** Closes the log. */
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#walSync.close();
     this.#sqlite.close();
-    return Promise.resolve();
   }
 
-  async #write(body: () => void, doing: string): Promise<void> {
-    await this.#sqlite.transaction(() => this.#tables.changing(body), doing);
-    this.#news++; // the file's version counts other connections only
+  async #write<T>(body: () => T, doing: string): Promise<T> {
+    const result = await this.#sqlite.transaction(
+      () => this.#tables.changing(body),
+      doing,
+    );
+    this.#news.add(); // the file's version counts other connections only
+    return result;
   }
 
   /** Deflating takes longest, so it is done before the lock is taken. */
   async #encode(appends: readonly Append[]): Promise<Encoded[]> {
     const encoded: Encoded[] = [];
     for (const { topic: name, partition, records } of appends) {
-      if (records.count === 0) continue;
+      const { count } = records;
       const topic = this.#topics.get(name) ?? await this.#topic(name);
-      const blobs = topic.spec.compacted
-        ? encodeRecords(records)
-        : [encodeBatch(records)];
-      encoded.push({ topic, partition, blobs });
+      let blobs: EncodedBatch[] = [];
+      if (count > 0) {
+        blobs = topic.spec.compacted
+          ? encodeRecords(records)
+          : [encodeBatch(records)];
+      }
+      encoded.push({ topic, partition, blobs, count });
     }
     return encoded;
   }
 
-  #append(appends: readonly Encoded[]): void {
-    for (const { topic, partition, blobs } of appends) {
-      this.#tables.append(topic, partition, blobs);
-    }
+  /** Appends; returns where the records are. */
+  #append(appends: readonly Encoded[]): OffsetRun[][] {
+    return appends.map(({ topic, partition, blobs, count }) => {
+      if (count === 0) return [];
+      const first = this.#tables.append(topic, partition, blobs);
+      return [{ first, count }];
+    });
   }
 
   async #topic(name: string): Promise<Topic> {

@@ -282,12 +282,12 @@ export class LogTables {
     this.#summed(0, this.#setState(id, partition, after) - old);
   }
 
-  /** Appends blobs to a partition; in a compacted topic each replaces the one with its key. */
+  /** Appends blobs to a partition; in a compacted topic each replaces the one with its key. Returns the first record's offset, which the others follow. */
   append(
     topic: Topic,
     partition: number,
     blobs: readonly EncodedBatch[],
-  ): void {
+  ): number {
     const before = this.state(topic, partition);
     let { next, batches, checks } = before;
     for (const blob of blobs) {
@@ -324,6 +324,7 @@ export class LogTables {
       batches,
       checks,
     });
+    return before.next;
   }
 
   /** Removes the batch with a key; returns its checksum. */

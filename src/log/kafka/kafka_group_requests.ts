@@ -255,9 +255,9 @@ export function offsetCommitRequest(
 }
 
 /** A producer as the coordinator of its transactional id knows it. */
-export interface ProducerIdentity {
-  /** Its transactional id, which one producer at a time can have. */
-  readonly transactionalId: string;
+export interface ProducerIdentity<Id extends string | null = string> {
+  /** Its transactional id, which one producer at a time can have; null without transactions. */
+  readonly transactionalId: Id;
   /** The broker's number for it. */
   readonly producerId: bigint;
   /** How often it has been renewed. */
@@ -269,11 +269,11 @@ export interface ProducerIdentity {
  * previous one is aborted, and it is fenced. A producer that renews itself
  * (`from`) is refused if it has been fenced meanwhile.
  */
-export function initProducerRequest(
-  transactionalId: string,
+export function initProducerRequest<Id extends string | null>(
+  transactionalId: Id,
   timeoutMs: number,
-  from: ProducerIdentity | undefined,
-): KafkaRequest<ProducerIdentity> {
+  from: ProducerIdentity<Id> | undefined,
+): KafkaRequest<ProducerIdentity<Id>> {
   const w = flexible().compactString(transactionalId).int32(timeoutMs);
   w.bigint(from?.producerId ?? -1n).int16(from?.epoch ?? -1).noTags();
   return {
@@ -284,7 +284,7 @@ export function initProducerRequest(
     decode: (r) => {
       r.tags();
       r.int32(); // throttle
-      check(r.int16(), `producer ${transactionalId}`);
+      check(r.int16(), `producer ${transactionalId ?? "without an id"}`);
       return { transactionalId, producerId: r.bigint(), epoch: r.int16() };
     },
   };

@@ -13,7 +13,9 @@ import {
   describeGroupRequest,
   offsetFetchRequest,
 } from "./kafka_group_requests.ts";
-import { BATCH_BYTES, KafkaProducer } from "./kafka_producer.ts";
+import { KafkaAppender } from "./kafka_appender.ts";
+import { BATCH_BYTES } from "./kafka_produce.ts";
+import { KafkaProducer } from "./kafka_producer.ts";
 import {
   apiVersionsRequest,
   type BrokerNode,
@@ -36,6 +38,7 @@ import type {
   Log,
   LogProducer,
   LogReport,
+  OffsetRun,
   ReadLimit,
   Step,
   TopicSpec,
@@ -397,6 +400,31 @@ export class KafkaLog implements Log {
   }
 
   /** See Log. */
+  async appender(signal?: AbortSignal): Promise<LogProducer> {
+    const { closed } = this.#options;
+    const appender = await this.#translate(() =>
+      KafkaAppender.open({
+        cluster: this.#cluster,
+        lane: this.#cluster.lane(),
+        signal: patienceOf(signal, closed.signal, this.#cluster.clock),
+      })
+    );
+    return {
+      append: (appends) => this.#translate(() => appender.append(appends)),
+    };
+  }
+
+  /** See Log; an append or a commit ends when all replicas that are in sync have it, and Kafka relies on them, not on the disk. */
+  sync(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** See Log; Kafka does not announce records. */
+  news(): number {
+    return 0;
+  }
+
+  /** See Log. */
   async consume<S extends Step>(options: ConsumeOptions<S>): Promise<void> {
     const { sessionTimeoutMs } = this.#options.settings;
     const { closed, report } = this.#options;
@@ -500,7 +528,7 @@ function problemsOf(settings: ReadonlyMap<string, string>): string[] {
 async function append(
   producer: KafkaProducer,
   appends: readonly Append[],
-): Promise<void> {
+): Promise<OffsetRun[][]> {
   for (let renewals = 0;; renewals++) {
     try {
       return await producer.commit(appends);

@@ -244,7 +244,8 @@ export class OwnedPartition {
       metadata: step.metadata,
     };
     if (step.appends.some(({ records }) => records.count > 0)) {
-      return await producer.commit(step.appends, { member, commit });
+      await producer.commit(step.appends, { member, commit });
+      return;
     }
     // Nothing to append: the coordinator fences by the group's generation.
     const request = offsetCommitRequest(member, commit);

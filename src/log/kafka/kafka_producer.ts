@@ -25,19 +25,13 @@ import {
   type ProducerIdentity,
   txnOffsetCommitRequest,
 } from "./kafka_group_requests.ts";
-import { encodeBatches } from "./kafka_records.ts";
+import { BatchSender } from "./kafka_produce.ts";
 import {
-  type BrokerNode,
   type KafkaRequest,
   placeOf,
-  type ProduceBatch,
-  produceRequest,
   type TopicPartition,
 } from "./kafka_requests.ts";
-import type { Append } from "../log.ts";
-
-/** The longest batch, except for one longer record: less than the 1 MiB that a broker accepts by default. */
-export const BATCH_BYTES = 900_000;
+import type { Append, OffsetRun } from "../log.ts";
 
 /** How often the end of a transaction is requested while the coordinator reports an unknown error, and the pause in between, in milliseconds. */
 const ENDS_MAX = 5;
@@ -68,7 +62,7 @@ export interface ProducerOptions {
 /** The producer of a transactional id. */
 export class KafkaProducer {
   readonly #options: ProducerOptions;
-  readonly #sequences = new Map<string, number>();
+  readonly #sender: BatchSender;
   #identity: ProducerIdentity;
   /** Whether an answer was lost in this epoch: its request may still reach a broker. */
   #mayComeLate = false;
@@ -76,6 +70,9 @@ export class KafkaProducer {
   private constructor(options: ProducerOptions, identity: ProducerIdentity) {
     this.#options = options;
     this.#identity = identity;
+    const { cluster, lane } = options;
+    const retry = (body: () => Promise<void>) => this.#retry(body);
+    this.#sender = new BatchSender({ cluster, lane, retry });
   }
 
   /**
@@ -89,16 +86,22 @@ export class KafkaProducer {
   /** Aborts the pending transaction and continues, unless it has been fenced. */
   async renew(): Promise<void> {
     this.#identity = await init(this.#options, this.#identity);
-    this.#sequences.clear();
+    this.#sender.reset();
     this.#mayComeLate = false;
   }
 
-  /** Appends records and commits the offset, if there is one; an error leaves nothing of it, but renew() must follow. */
-  async commit(appends: readonly Append[], offset?: StepOffset): Promise<void> {
+  /**
+   * Appends records and commits the offset, if there is one; returns where the
+   * records are. An error leaves nothing of it, but renew() must follow.
+   */
+  async commit(
+    appends: readonly Append[],
+    offset?: StepOffset,
+  ): Promise<OffsetRun[][]> {
     if (this.#mayComeLate) await this.renew();
-    const full = appends.filter(({ records }) => records.count > 0);
     const places = new Map<string, TopicPartition>();
-    for (const { topic, partition } of full) {
+    for (const { topic, partition, records } of appends) {
+      if (records.count === 0) continue;
       places.set(placeOf({ topic, partition }), { topic, partition });
     }
     const producer = this.#identity;
@@ -110,9 +113,11 @@ export class KafkaProducer {
     if (offset) {
       await this.#ask(addOffsetsRequest(producer, offset.member.group));
     }
-    await this.#produce(full);
+    const runs: OffsetRun[][] = appends.map(() => []);
+    await this.#sender.send(producer, appends, runs);
     if (offset) await this.#commitOffset(offset);
     await this.#end("commit");
+    return runs;
   }
 
   /** Aborts the pending transaction, so that readers do not wait for its timeout. */
@@ -170,55 +175,6 @@ export class KafkaProducer {
     await this.#retry(async () => {
       const node = await cluster.coordinator("group", member.group);
       return await cluster.about([commit], lane.send(node, request));
-    });
-  }
-
-  /** A broker accepts one batch per partition in a request, so the second batches go into the second request. */
-  async #produce(appends: readonly Append[]): Promise<void> {
-    const queues: ProduceBatch[][] = [];
-    const byPlace = new Map<string, ProduceBatch[]>();
-    for (const { topic, partition, records, headers } of appends) {
-      const place = placeOf({ topic, partition });
-      const sequence = this.#sequences.get(place) ?? 0;
-      const { producerId, epoch } = this.#identity;
-      const batches = encodeBatches(
-        records,
-        { producerId, epoch, sequence },
-        BATCH_BYTES,
-        headers,
-      );
-      this.#sequences.set(place, (sequence + records.count) % 2 ** 31);
-      let queue = byPlace.get(place);
-      if (!queue) {
-        byPlace.set(place, queue = []);
-        queues.push(queue);
-      }
-      for (const { bytes } of batches) queue.push({ topic, partition, bytes });
-    }
-    for (let round = 0;; round++) {
-      const batches = queues.flatMap((queue) => queue.slice(round, round + 1));
-      if (batches.length === 0) return;
-      await this.#send(batches);
-    }
-  }
-
-  /** Sends batches to the leaders of their partitions, and repeats those without an answer. */
-  async #send(batches: readonly ProduceBatch[]): Promise<void> {
-    const { cluster, lane } = this.#options;
-    const { transactionalId } = this.#identity;
-    let left = batches;
-    await this.#retry(async () => {
-      const leaders = new Map<number, [BrokerNode, ProduceBatch[]]>();
-      for (const batch of left) {
-        const node = await cluster.leader(batch);
-        const known = leaders.get(node.nodeId);
-        if (known) known[1].push(batch);
-        else leaders.set(node.nodeId, [node, [batch]]);
-      }
-      for (const [node, led] of leaders.values()) {
-        await lane.send(node, produceRequest(transactionalId, led));
-        left = left.filter((batch) => !led.includes(batch));
-      }
     });
   }
 }

@@ -26,6 +26,8 @@ export interface BatchProducer {
   readonly epoch: number;
   /** Sequence number of the first record in its partition. */
   readonly sequence: number;
+  /** Whether the batch belongs to a transaction; it does unless it is said not to. */
+  readonly transactional?: boolean;
 }
 
 /** A name and a value that go with a record. */
@@ -40,7 +42,7 @@ export interface EncodedBatch {
 }
 
 /**
- * Encodes the records of a builder as transactional batches of about
+ * Encodes the records of a builder as batches of about
  * `bytesMax` bytes at most (one record may be longer); `sequence` counts on
  * from batch to batch.
  */
@@ -146,7 +148,7 @@ function writeBatch(
   view.setInt32(8, at - 12);
   view.setInt32(12, -1); // leader epoch
   view.setInt8(16, 2); // format
-  view.setInt16(21, TRANSACTIONAL);
+  view.setInt16(21, producer.transactional === false ? 0 : TRANSACTIONAL);
   view.setInt32(23, to - from - 1);
   view.setBigInt64(27, BigInt(baseTimestamp));
   view.setBigInt64(35, BigInt(maxTimestamp));

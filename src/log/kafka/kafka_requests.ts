@@ -515,9 +515,9 @@ export interface ProduceBatch extends TopicPartition {
 
 /** Appends batches, one for each partition at most; answers with the offset of each one's first record. */
 export function produceRequest(
-  transactionalId: string,
+  transactionalId: string | null,
   batches: readonly ProduceBatch[],
-): KafkaRequest<number[]> {
+): KafkaRequest<(number | KafkaError)[]> {
   const size = batches.reduce((sum, { bytes }) => sum + bytes.length + 64, 256);
   const w = new WireWriter(size);
   w.string(transactionalId).int16(-1).int32(TIMEOUT_MS);
@@ -533,18 +533,31 @@ export function produceRequest(
     apiVersion: 7,
     body: w.bytes(),
     decode: (r) => {
-      const offsets = new Map<string, number>();
+      const answers = new Map<string, number | KafkaError>();
       r.array(() => {
         const topic = r.string() ?? "";
         r.array(() => {
           const place = placeOf({ topic, partition: r.int32() });
-          check(r.int16(), `appending to ${place}`);
-          offsets.set(place, r.int64());
+          const code = r.int16();
+          const offset = r.int64();
+          // A repetition so late that its offset is forgotten; a transaction
+          // that meets it is done again.
+          const isThere = code === 0 ||
+            code === CODES.duplicateSequence && transactionalId === null;
+          answers.set(
+            place,
+            isThere ? offset : new KafkaError(code, `appending to ${place}`),
+          );
           r.int64(); // time of appending
           r.int64(); // start of the partition
         });
       });
-      return batches.map((batch) => offsets.get(placeOf(batch)) ?? -1);
+      return batches.map((batch) => {
+        const place = placeOf(batch);
+        // Without an answer it counts as unanswered, and is sent again.
+        return answers.get(place) ??
+          new KafkaError(CODES.networkException, `appending to ${place}`);
+      });
     },
   };
 }

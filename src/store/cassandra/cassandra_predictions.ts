@@ -7,14 +7,17 @@ import { INT_MAX, type TransactionId } from "../../payment/payment.ts";
 import {
   emptyPredictions,
   type PredictedDecision,
-  PREDICTION_CELL,
   PREDICTION_CELLS,
   type PredictionRows,
 } from "../../payment/prediction.ts";
 import { NO_TEXT } from "../../payment/text_heap.ts";
-import { ColumnValues, textCellsOf } from "../cell_rows.ts";
+import { ColumnValues, idsOf, textCellsOf } from "../cell_rows.ts";
 import type { StreamPosition } from "../positions.ts";
-import type { PredictionStatus, PredictionStore } from "../predictions.ts";
+import {
+  foundPredictions,
+  type PredictionStatus,
+  type PredictionStore,
+} from "../predictions.ts";
 import { RowSpool } from "../row_spool.ts";
 import type { StoreRows } from "../store.ts";
 import {
@@ -22,23 +25,30 @@ import {
   checkedObjectOf,
   objectValues,
   refuseBadRow,
+  type StoredRow,
   StoredRowReader,
 } from "../stored_row.ts";
-import type { CellTable, ModelMetric } from "../tables.ts";
+import {
+  type CellTable,
+  type ModelMetric,
+  nameInStatement,
+} from "../tables.ts";
 import { CassandraTable } from "./cassandra_table.ts";
 import { idMaxOf, type OtherTables } from "./cassandra_schema.ts";
 import type { CassandraSession } from "./cassandra_session.ts";
 import { rowWrites, usedColumns, type Write } from "./cassandra_writes.ts";
 
-/** Explanations fetched concurrently. */
+/** Rows, or explanations of them, fetched concurrently. */
 const FETCHES = 64;
 
-/** After a prediction's cells while rows are sorted: the indexes of its version and of its decision, whether it has contributions, and its shadow scores as a text. */
+/** After a prediction's cells while rows are sorted: the indexes of its version and of its decision, whether it has contributions, its shadow scores as a text, and its record's place. */
 const VERSION_CELL = PREDICTION_CELLS;
 const DECISION_CELL = PREDICTION_CELLS + 1;
 const EXPLAINED_CELL = PREDICTION_CELLS + 2;
 const SHADOWS_CELL = PREDICTION_CELLS + 3;
-const SPOOLED_CELLS = PREDICTION_CELLS + 4;
+const PARTITION_CELL = PREDICTION_CELLS + 4;
+const OFFSET_CELL = PREDICTION_CELLS + 5;
+const SPOOLED_CELLS = PREDICTION_CELLS + 6;
 
 /** Different values by number: there are few beside many rows. */
 class Interned<T> {
@@ -123,16 +133,40 @@ export class CassandraPredictions extends CassandraTable
   async find(
     transactionId: TransactionId,
   ): Promise<PredictionRows | undefined> {
+    const found = await this.findAll([transactionId]);
+    return found.count > 0 ? found : undefined;
+  }
+
+  /** See PredictionStore. */
+  async findAll(
+    transactionIds: readonly TransactionId[],
+  ): Promise<PredictionRows> {
     await this.#ensure();
-    const isNumber = typeof transactionId === "number";
-    if (isNumber && transactionId > this.idMax) return undefined;
-    const cql = `SELECT * FROM ${this.#place} WHERE transaction_id = ?`;
-    const [row] = await this.#session.all(cql, [this.#id(transactionId)]);
-    if (!row) return undefined;
-    const found = emptyPredictions(1);
+    const ids = [...new Set(transactionIds)].filter((id) =>
+      typeof id === "string" || id <= this.idMax
+    );
+    const names = this.#table.columns.map(nameInStatement).join(", ");
+    const found = await this.#fetch(names, ids);
     const reader = new StoredRowReader(this.#place, this.#table);
-    const bad = reader.read(row, found, found.count++);
-    if (bad) refuseBadRow(bad);
+    return foundPredictions(reader, found.flat());
+  }
+
+  /** Reads some columns of single rows, FETCHES at a time; each answer has one row, or none. */
+  async #fetch(
+    columns: string,
+    ids: readonly TransactionId[],
+    signal?: AbortSignal,
+  ): Promise<(readonly StoredRow[])[]> {
+    const cql = `SELECT ${columns} FROM ${this.#place} ` +
+      "WHERE transaction_id = ?";
+    const found: (readonly StoredRow[])[] = [];
+    for (let from = 0; from < ids.length; from += FETCHES) {
+      const some = ids.slice(from, from + FETCHES).map(async (id) => {
+        const page = await this.#session.read(cql, [this.#id(id)], { signal });
+        return page.rows;
+      });
+      found.push(...await Promise.all(some));
+    }
     return found;
   }
 
@@ -185,6 +219,8 @@ export class CassandraPredictions extends CassandraTable
         page.versions[row] = versions.values[cells[at + VERSION_CELL]];
         page.decisions[row] = decisions.values[cells[at + DECISION_CELL]];
         page.shadowScores[row] = texts?.text(cells[at + SHADOWS_CELL]) ?? null;
+        page.partitions[row] = cells[at + PARTITION_CELL];
+        page.offsets[row] = cells[at + OFFSET_CELL];
         if (cells[at + EXPLAINED_CELL] === 1) explained.push(row);
       }
       page.count = count;
@@ -226,6 +262,8 @@ export class CassandraPredictions extends CassandraTable
         cells[at + SHADOWS_CELL] = shadows === null
           ? NO_TEXT
           : texts.addText(shadows);
+        cells[at + PARTITION_CELL] = one.partitions[0];
+        cells[at + OFFSET_CELL] = one.offsets[0];
         return true;
       },
     }, signal);
@@ -237,20 +275,12 @@ export class CassandraPredictions extends CassandraTable
     rows: readonly number[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const cql = `SELECT contributions FROM ${this.#place} ` +
-      "WHERE transaction_id = ?";
-    for (let from = 0; from < rows.length; from += FETCHES) {
-      await Promise.all(
-        rows.slice(from, from + FETCHES).map(async (row) => {
-          const at = row * PREDICTION_CELLS + PREDICTION_CELL.id;
-          const cell = page.cells[at];
-          const isText = this.#table.shape.transactionId === "text";
-          const id = this.#id(isText ? page.texts.text(cell) ?? "" : cell);
-          const found = await this.#session.read(cql, [id], { signal });
-          const why = found.rows[0]?.contributions;
-          page.contributions[row] = typeof why === "string" ? why : null;
-        }),
-      );
+    const ids = idsOf(page, this.#table);
+    const of = rows.map((row) => ids[row]);
+    const found = await this.#fetch("contributions", of, signal);
+    for (const [i, row] of rows.entries()) {
+      const why = found[i][0]?.contributions;
+      page.contributions[row] = typeof why === "string" ? why : null;
     }
   }
 

@@ -76,7 +76,7 @@ export function usedColumns(
   if (decisions.slice(0, count).some(isGiven)) return columns.length;
   const last = shadowScores.slice(0, count).some(isGiven)
     ? "shadowScores"
-    : "contributions";
+    : "offsets";
   return columns.findIndex(({ source }) => source === last) + 1;
 }
 

@@ -2,6 +2,7 @@
  * Predictions and metrics in the SQLite file of a data folder. The first write
  * creates the tables; a stream that is not scored has none.
  */
+import type { StatementSync } from "node:sqlite";
 import { StoreError } from "../../base/error.ts";
 import type { TransactionId } from "../../payment/payment.ts";
 import {
@@ -9,13 +10,13 @@ import {
   type PredictionRows,
 } from "../../payment/prediction.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
-import type { PredictionStatus, PredictionStore } from "../predictions.ts";
-import { CHECK_PROBLEM } from "../row_check.ts";
 import {
-  checkedObjectOf,
-  refuseBadRow,
-  StoredRowReader,
-} from "../stored_row.ts";
+  foundPredictions,
+  type PredictionStatus,
+  type PredictionStore,
+} from "../predictions.ts";
+import { CHECK_PROBLEM } from "../row_check.ts";
+import { checkedObjectOf, StoredRowReader } from "../stored_row.ts";
 import {
   type CellTable,
   METRICS,
@@ -24,6 +25,7 @@ import {
 } from "../tables.ts";
 import { createTableSql } from "./embedded_schema.ts";
 import {
+  allRows,
   EmbeddedTable,
   ObjectWriter,
   select,
@@ -35,6 +37,9 @@ export class EmbeddedPredictions extends EmbeddedTable<PredictionRows>
   implements PredictionStore {
   readonly #file: StoreFile;
   readonly #table: CellTable;
+  readonly #reader: StoredRowReader;
+  /** Finds a row by its id; undefined as long as there is no table. */
+  #byId: StatementSync | undefined;
 
   /** Uses the file of an open store of payments of a shape. */
   constructor(file: StoreFile, shape: PaymentShape) {
@@ -47,23 +52,37 @@ export class EmbeddedPredictions extends EmbeddedTable<PredictionRows>
     });
     this.#file = file;
     this.#table = table;
+    this.#reader = new StoredRowReader(
+      `${file.path}, table ${table.name}`,
+      table,
+    );
   }
 
   /** See PredictionStore. */
   async find(
     transactionId: TransactionId,
   ): Promise<PredictionRows | undefined> {
-    if (!await this.isThere()) return undefined;
-    const { sqlite, path } = this.#file;
-    const { name } = this.#table;
-    const sql = `SELECT * FROM ${name} WHERE transaction_id = ?`;
-    const [row] = await select(sqlite, sql, transactionId);
-    if (!row) return undefined;
-    const found = emptyPredictions(1);
-    const reader = new StoredRowReader(`${path}, table ${name}`, this.#table);
-    const bad = reader.read(row, found, found.count++);
-    if (bad) refuseBadRow(bad);
-    return found;
+    const found = await this.findAll([transactionId]);
+    return found.count > 0 ? found : undefined;
+  }
+
+  /** See PredictionStore. */
+  async findAll(
+    transactionIds: readonly TransactionId[],
+  ): Promise<PredictionRows> {
+    const { sqlite } = this.#file;
+    const ids = new Set(transactionIds);
+    if (!this.#byId && ids.size > 0 && await this.isThere()) {
+      const { name } = this.#table;
+      const sql = `SELECT * FROM ${name} WHERE transaction_id = ?`;
+      this.#byId = sqlite.prepare(sql);
+    }
+    const byId = this.#byId;
+    if (!byId || ids.size === 0) return emptyPredictions(0);
+    const found = await sqlite.snapshot(() =>
+      [...ids].flatMap((id) => allRows(byId, [id]))
+    );
+    return foundPredictions(this.#reader, found);
   }
 
   /** See PredictionStore. */

@@ -279,7 +279,8 @@ async function* pagesById(
   }
 }
 
-function allRows(
+/** All rows of a statement; see select(). */
+export function allRows(
   statement: StatementSync,
   values: readonly (number | bigint | string)[],
 ): StoredRow[] {

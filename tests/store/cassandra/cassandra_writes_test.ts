@@ -64,7 +64,7 @@ Deno.test("rows without shadow scores and decisions are written without their co
   const rows = { ...emptyPredictions(3), count: 2 };
   // What lies behind the rows is from others.
   rows.shadowScores[2] = '{"a":0.5}';
-  assert.equal(last(rows), "contributions");
+  assert.equal(last(rows), "record_offset");
   rows.shadowScores[1] = '{"a":0.5}';
   assert.equal(last(rows), "shadow_scores");
   rows.decisions[0] = {

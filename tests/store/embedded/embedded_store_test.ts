@@ -221,6 +221,7 @@ const CHANGES = {
   "a prediction's score": "UPDATE transaction_prediction SET score = 0.75",
   "a prediction's explanation":
     "UPDATE transaction_prediction SET contributions = '{}'",
+  "a prediction's place": "UPDATE transaction_prediction SET record_offset = 8",
   "a metric": "UPDATE model_metrics SET value = 2",
   "a verdict": "UPDATE transaction_verdict SET label = 1 - label",
   "a position": "UPDATE stream_position SET next_offset = 3",
@@ -244,6 +245,8 @@ for (const [what, sql] of Object.entries(CHANGES)) {
       prediction.cells.set([id, 1e9, 1, 2, 0.5, 1e9 % 86_400, 0.25, 1]);
       prediction.versions[0] = "abc";
       prediction.contributions[0] = '{"TX_AMOUNT":1}';
+      prediction.partitions[0] = 0;
+      prediction.offsets[0] = 7;
       prediction.count = 1;
       await table.write(prediction);
       const metric = { day: 1, version: "abc", metric: "AUC", value: 0.5 };
