@@ -87,7 +87,7 @@ class Bench {
     this.#flags = flags;
   }
 
-  /** Sends phases of load from a process of its own. */
+  /** Sends phases of load from a separate process. */
   async load(phases: readonly LoadPhase[]): Promise<LoadResult> {
     const { connections, fixed } = this.#flags;
     const firstId = this.#nextId;
