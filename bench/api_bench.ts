@@ -46,7 +46,7 @@ const STEP_SECONDS = 10;
 const RECOVERY_SECONDS = 30;
 /** This many seconds in a row make a recovery. */
 const STEADY_SECONDS = 3;
-const FIRST_RATE = 100;
+const FIRST_RATE = 25;
 const RATE_MAX = 6400;
 const BISECTIONS = 3;
 const OK = "200";
@@ -287,7 +287,8 @@ async function highestRate(bench: Bench, limitMs: number): Promise<number> {
   }
   if (good === 0) {
     throw new Error(
-      `not even ${FIRST_RATE} per second have a p99 of ${limitMs} ms`,
+      `not even ${FIRST_RATE} per second have a p99 of ${limitMs} ms; give ` +
+        "another --limit-ms, or --rate",
     );
   }
   for (let i = 0; i < BISECTIONS && bad <= RATE_MAX; i++) {
