@@ -22,7 +22,12 @@ export function fraudstream(args: readonly string[]): string[] {
   const isCluster = args.some((arg) =>
     arg === "--log=kafka" || arg === "--store=cassandra"
   );
-  const permissions = isCluster ? ["--allow-env=KAFKAJS_*", "--allow-net"] : [];
+  const isServing = args.some((arg) => arg.startsWith("--api-port="));
+  const permissions = isCluster
+    ? ["--allow-env=KAFKAJS_*", "--allow-net"]
+    : isServing
+    ? ["--allow-net=127.0.0.1"]
+    : [];
   return [Deno.execPath(), "run", ...files, ...permissions, MAIN, ...args];
 }
 
@@ -117,6 +122,37 @@ function childrenSeconds(times: string): number {
   return sum;
 }
 
+/** A server in its own process. */
+export interface ServerProgram extends AsyncDisposable {
+  /** Its process. */
+  readonly pid: number;
+  /** Throws with its last words if it has ended. */
+  requireRunning(): Promise<void>;
+}
+
+/** Starts a server; it is stopped in order when it is disposed of. */
+export function startServer(command: readonly string[]): ServerProgram {
+  const child = new Deno.Command("sh", {
+    args: ["-c", EXEC, "sh", ...command],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const words = new Response(child.stderr).text();
+  let hasEnded = false;
+  const ended = child.status.then(() => hasEnded = true);
+  return {
+    pid: child.pid,
+    requireRunning: async () => {
+      if (hasEnded) throw failure(command, await words);
+    },
+    [Symbol.asyncDispose]: async () => {
+      if (!hasEnded) child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
+
 /** Runs a program whose output is taken as it comes. Throws with its last words if it failed. */
 export async function readOutput(
   command: readonly string[],
@@ -201,7 +237,7 @@ export function latencyOf(summary: string): string {
 }
 
 /** Resident memory of a process in MiB; NaN when it has ended or there is no ps. */
-async function residentMiB(pid: number): Promise<number> {
+export async function residentMiB(pid: number): Promise<number> {
   const kilobytes = await said(`ps -o rss= -p ${pid}`);
   return kilobytes === "" ? NaN : Number(kilobytes) / 1024;
 }

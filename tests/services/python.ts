@@ -33,6 +33,11 @@ const NOTEBOOK: Environment = {
   ],
 };
 
+const SCHEMATHESIS: Environment = {
+  requirements: ["python_schemathesis.txt"],
+  modules: ["schemathesis"],
+};
+
 /** What keeps Python from being used, in one line; undefined if nothing does. */
 export const pythonProblem: string | undefined = findProblem();
 
@@ -44,6 +49,11 @@ export function pythonWithClients(): Promise<string> {
 /** Python with all that the notebook of examples needs, and what else reads Parquet; fetched if it is not there. */
 export function pythonWithNotebook(): Promise<string> {
   return pythonOf(NOTEBOOK);
+}
+
+/** Python with Schemathesis, which tests HTTP APIs by their description; fetched if it is not there. */
+export function pythonWithSchemathesis(): Promise<string> {
+  return pythonOf(SCHEMATHESIS);
 }
 
 async function pythonOf(
