@@ -5,9 +5,9 @@
  * prediction_topic, or a rejection by the dead letters. Before answers leave,
  * the log is synced once for all of them.
  *
- * Who asks twice gets the same answer. It is in memory or in the store (see
+ * A client that asks twice gets the same answer. It is in memory or in the store (see
  * KnownAnswers), or the payment is under way and both wait for one prediction.
- * A payment whose sender was told "unknown" is simply appended again; the
+ * A payment whose sender got "unknown" is simply appended again; the
  * first stage drops a payment that it has seen.
  *
  * Requests that come while the desk appends are taken together afterwards, so
@@ -36,7 +36,7 @@ import { Problem } from "./problem.ts";
 
 /** Payments of one group at most. */
 const GROUP_MAX = 512;
-/** How often it is looked whether a deadline has passed, milliseconds. */
+/** How often it checks whether a deadline has passed, milliseconds. */
 const SWEEP_MS = 20;
 /** Rejections that came before the append was known to have succeeded, at most. */
 const EARLY_MAX = 4096;

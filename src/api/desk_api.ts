@@ -22,7 +22,16 @@ import { FeatureReader } from "./feature_reader.ts";
 import type { KnownAnswers } from "./known_answers.ts";
 import { PaymentBody } from "./payment_body.ts";
 import { Problem } from "./problem.ts";
-import type { ApiMetric, ScoreAnswer, StreamApi } from "./stream_api.ts";
+import { LabelRequests } from "./label_requests.ts";
+import { ResourceRequests } from "./resource_requests.ts";
+import { RuleRequests } from "./rule_requests.ts";
+import type {
+  ApiMetric,
+  BodyFormat,
+  ScoreAnswer,
+  StreamApi,
+  VersionedAnswer,
+} from "./stream_api.ts";
 
 /** Payments of one append. */
 const APPEND_ROWS = 4096;
@@ -43,33 +52,38 @@ export interface DeskApiOptions {
   readonly producer: LogProducer;
   /** How long a request waits for a decision, milliseconds. */
   readonly deadlineMs: number;
+  /** Whether a change of rules or lists counts only when a second person approves it. */
+  readonly requireApproval: boolean;
   /** The key of pseudonyms, where the definition has any. */
   readonly hmacKey: Uint8Array | undefined;
 }
 
 /** A stream, as the HTTP application sees it. */
-export class DeskApi implements
-  Pick<
-    StreamApi,
-    "score" | "addPayments" | "metrics"
-  > {
+export class DeskApi implements StreamApi {
   readonly shape: PaymentShape;
   readonly definition: StreamDefinition;
   readonly featureNames: readonly string[];
   readonly #options: DeskApiOptions;
   readonly #body: PaymentBody;
   readonly #features: FeatureReader;
+  readonly #labels: LabelRequests;
+  readonly #rules: RuleRequests;
+  readonly #resources: ResourceRequests;
   #isOpen = false;
 
   /** Answers for a stream; not ready until open(). Throws ConfigError where its definition needs a key that is missing. */
   constructor(options: DeskApiOptions) {
-    const { context, store, hmacKey } = options;
+    const { context, store, hmacKey, requireApproval } = options;
+    const { log, control, parameters } = context;
     this.#options = options;
     this.shape = shapeOfStream(context.parameters);
     this.definition = definitionOfStream(context.parameters);
     this.featureNames = featureNames(featuresOf(context));
     this.#body = new PaymentBody(this.definition, hmacKey);
     this.#features = new FeatureReader(context, store.lookUp());
+    this.#labels = new LabelRequests(context);
+    this.#rules = new RuleRequests({ control, parameters, requireApproval });
+    this.#resources = new ResourceRequests({ log, store, parameters });
   }
 
   /** Takes requests from now on. */
@@ -118,7 +132,7 @@ export class DeskApi implements
       const refusal = "reason" in incoming
         ? incoming
         : desk.untimely(incoming.payment);
-      if (refusal && format === "json") throw rejected(refusal);
+      if (refusal && format === "json") throw problemOf(refusal);
       if (refusal) {
         const { reason, message } = refusal;
         refused.push({ LINE: index + 1, REASON: reason, MESSAGE: message });
@@ -131,6 +145,51 @@ export class DeskApi implements
     if (waiting > 0) await append();
     await context.log.sync();
     return JSON.stringify({ ACCEPTED: accepted, REJECTED: refused });
+  }
+
+  async addLabels(body: string, format: BodyFormat): Promise<string> {
+    return await this.#labels.add(body, format);
+  }
+
+  async payment(id: string): Promise<string> {
+    return await this.#resources.payment(id);
+  }
+
+  async customer(id: string): Promise<string> {
+    return await this.#resources.customer(id);
+  }
+
+  async terminal(id: string): Promise<string> {
+    return await this.#resources.terminal(id);
+  }
+
+  async rules(): Promise<VersionedAnswer> {
+    return await this.#rules.rules();
+  }
+
+  async replaceRules(
+    yaml: string,
+    version: string | null,
+    who: string,
+  ): Promise<VersionedAnswer> {
+    return await this.#rules.replaceRules(yaml, version, who);
+  }
+
+  async lists(): Promise<string> {
+    return await this.#rules.lists();
+  }
+
+  async list(name: string): Promise<VersionedAnswer> {
+    return await this.#rules.list(name);
+  }
+
+  async replaceList(
+    name: string,
+    csv: string,
+    version: string | null,
+    who: string,
+  ): Promise<VersionedAnswer> {
+    return await this.#rules.replaceList(name, csv, version, who);
   }
 
   metrics(): readonly ApiMetric[] {
@@ -193,10 +252,7 @@ export class DeskApi implements
   /** The payment in a body. Throws Problem. */
   #read(body: string): Incoming {
     const incoming = this.#body.read(body) ?? NOT_AN_OBJECT;
-    if (incoming === NOT_AN_OBJECT) {
-      throw new Problem("bad-request", NOT_AN_OBJECT.message);
-    }
-    if ("reason" in incoming) throw rejected(incoming);
+    if ("reason" in incoming) throw problemOf(incoming);
     return incoming;
   }
 
@@ -225,6 +281,13 @@ const NOT_AN_OBJECT = {
   reason: "not JSON",
   message: "the body is not a JSON object",
 } as const satisfies Refusal;
+
+/** The problem of a body that is no payment. */
+function problemOf(refusal: Refusal): Problem {
+  return refusal === NOT_AN_OBJECT
+    ? new Problem("bad-request", refusal.message)
+    : rejected(refusal);
+}
 
 function linesOf(body: string, format: "json" | "ndjson"): readonly string[] {
   return format === "json" ? [body] : body.split("\n");

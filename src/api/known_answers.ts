@@ -6,7 +6,7 @@
 import type { TransactionId } from "../payment/payment.ts";
 import type { Answer } from "./answer.ts";
 
-/** Answers that are kept although the store has them: who asks again does so soon. */
+/** Answers that are kept although the store has them: a client asks again soon. */
 const KEPT = 20_000;
 /** Answers that the store does not have yet, at most. */
 const UNSTORED_MAX = 200_000;

@@ -19,6 +19,7 @@ const SOURCE = "api";
 
 /** Takes the labels of requests. */
 export class LabelRequests {
+  readonly #log: Log;
   readonly #shape: PaymentShape;
   readonly #signal: AbortSignal;
   readonly #appender: LabelAppender;
@@ -31,6 +32,7 @@ export class LabelRequests {
     readonly signal: AbortSignal;
   }) {
     const { partitions } = parameters;
+    this.#log = log;
     this.#shape = shapeOfStream(parameters);
     this.#signal = signal;
     this.#appender = new LabelAppender({ log, partitions, signal });
@@ -47,9 +49,8 @@ export class LabelRequests {
       );
     }
     const labels = await this.#read(body, format);
-    // The answer promises what append() has committed; where the log can also
-    // be synced to its disk, that belongs behind it.
     await this.#inTurn(() => this.#appender.append(labels, SOURCE));
+    await this.#log.sync();
     return JSON.stringify({ ACCEPTED: labels.length });
   }
 

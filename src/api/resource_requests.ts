@@ -4,7 +4,7 @@ import { featureNames } from "../features/parameters.ts";
 import type { Log } from "../log/log.ts";
 import type { TransactionId } from "../payment/payment.ts";
 import type { IdKind, PaymentShape } from "../payment/payment_shape.ts";
-import { PREDICTION_CELL, type PredictionRows } from "../payment/prediction.ts";
+import type { PredictionRows } from "../payment/prediction.ts";
 import { ID_BYTES_MAX, keepsRule } from "../payment/text_rule.ts";
 import type { StoredLabel } from "../store/labels.ts";
 import type { StoredCase, StoredPayment } from "../store/look_up.ts";
@@ -12,6 +12,7 @@ import type { Store } from "../store/store.ts";
 import { readCommit } from "../stream/commit.ts";
 import type { StreamParameters } from "../stream/control.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
+import { answerOf } from "./answer.ts";
 import { Problem } from "./problem.ts";
 
 /** Payments of a card or a terminal in an answer. */
@@ -44,13 +45,14 @@ export class ResourceRequests {
     if (id === undefined || !found) throw notFound("payment");
     const prediction = await lookUp.prediction(id);
     const labels = await this.#labels([found.payment]);
-    return JSON.stringify({
+    const json = JSON.stringify({
       ...this.#fields(found.payment),
       ...this.#kept(found),
       FEATURES: this.#features(found),
       LABEL: labelOf(labels.get(id)),
-      PREDICTION: prediction ? predictionOf(prediction) : null,
     });
+    const answer = prediction ? this.#answer(prediction) : "null";
+    return `${json.slice(0, -1)},"PREDICTION":${answer}}`;
   }
 
   /** A card: the features of its newest payment and its latest payments. Throws Problem. */
@@ -107,14 +109,18 @@ export class ResourceRequests {
     payments: readonly StoredPayment[],
   ): Promise<ReadonlyMap<TransactionId, StoredLabel>> {
     if (!this.#shape.hasLabels) return new Map();
-    // One by one: of a range the store would read all that lies between.
-    const found = new Map<TransactionId, StoredLabel>();
+    // Each alone: of a range the store would read all that lies between.
     const store = this.#store.labels();
-    for (const { transactionId } of payments) {
-      const label = (await store.newest([transactionId])).get(transactionId);
-      if (label) found.set(transactionId, label);
-    }
-    return found;
+    const found = await Promise.all(
+      payments.map(({ transactionId }) => store.newest([transactionId])),
+    );
+    return new Map(found.flatMap((labels) => [...labels]));
+  }
+
+  /** What /v1/score answers about a payment. */
+  #answer(rows: PredictionRows): string {
+    const [[partition], [offset]] = [rows.partitions, rows.offsets];
+    return answerOf(rows, 0, { partition, offset }, this.#shape).json;
   }
 
   #fields(payment: StoredPayment): Readonly<Record<string, unknown>> {
@@ -165,28 +171,4 @@ function notFound(what: string): Problem {
 function labelOf(label: StoredLabel | undefined) {
   if (!label) return null;
   return { KNOWN_AT: label.knownAt, TX_FRAUD: label.fraud ?? null };
-}
-
-/** What the store has of a prediction, with the names of its record. */
-function predictionOf(
-  { cells, versions, contributions, decisions, shadowScores }: PredictionRows,
-): Readonly<Record<string, unknown>> {
-  const [decision] = decisions;
-  const parsed = (json: string | null | undefined): unknown =>
-    json ? JSON.parse(json) : null;
-  const alert = cells[PREDICTION_CELL.alert];
-  return {
-    DECISION: decision?.decision ?? (alert === 1 ? "review" : "approve"),
-    SCORE: cells[PREDICTION_CELL.score],
-    ALERT: alert,
-    REASONS: parsed(decision?.reasons) ?? [],
-    RULES: parsed(decision?.rules) ?? [],
-    SHADOW_RULES: parsed(decision?.shadowRules) ?? [],
-    CONTRIBUTIONS: parsed(contributions[0]),
-    SHADOW_SCORES: parsed(shadowScores[0]),
-    MODEL_VERSION: versions[0],
-    RULES_VERSION: decision?.rulesVersion ?? null,
-    LISTS_VERSION: decision?.listsVersion ?? null,
-    THRESHOLD: decision?.threshold ?? null,
-  };
 }

@@ -18,12 +18,6 @@ import type { Control, StreamParameters } from "../stream/control.ts";
 import { Problem } from "./problem.ts";
 import type { VersionedAnswer } from "./stream_api.ts";
 
-/** What a replacement answers. */
-export interface ChangedAnswer extends VersionedAnswer {
-  /** Whether it decides, waits for a second person, or was none. */
-  readonly status: ChangeOutcome["status"];
-}
-
 /** Reads and changes the rules of a stream. */
 export class RuleRequests {
   readonly #control: Control;
@@ -51,7 +45,7 @@ export class RuleRequests {
     yaml: string,
     version: string | null,
     who: string,
-  ): Promise<ChangedAnswer> {
+  ): Promise<VersionedAnswer> {
     const { status } = await this.#change(() =>
       this.#editor.save(yaml, version, who)
     );
@@ -92,7 +86,7 @@ export class RuleRequests {
     csv: string,
     version: string | null,
     who: string,
-  ): Promise<ChangedAnswer> {
+  ): Promise<VersionedAnswer> {
     // A list that is not there is no list to change.
     await this.list(name);
     if (new TextEncoder().encode(csv).length > LIST_BYTES_MAX) {
@@ -141,7 +135,7 @@ export class RuleRequests {
 function withStatus(
   { json, version }: VersionedAnswer,
   status: ChangeOutcome["status"],
-): ChangedAnswer {
+): VersionedAnswer {
   const members = JSON.stringify({ STATUS: status });
   return { json: `${json.slice(0, -1)},${members.slice(1)}`, version, status };
 }

@@ -110,7 +110,7 @@ async function beginStream(
   throw new ConfigError(
     "this stream has its payments from " +
       `${origin?.fingerprint ?? "another program's topic"}, and an API needs ` +
-      "a stream of its own; choose another --data folder (on Kafka another " +
+      "a separate stream; choose another --data folder (on Kafka another " +
       "--topic-prefix)",
   );
 }

@@ -70,6 +70,8 @@ export interface VersionedAnswer {
   readonly json: string;
   /** Its version; null where there is nothing yet. */
   readonly version: string | null;
+  /** What a replacement has led to: a proposal waits for a second person. */
+  readonly status?: "changed" | "unchanged" | "proposed";
 }
 
 /** A number for /metrics. */

@@ -147,7 +147,7 @@ export async function runRole(
         published: (nextId) => send({ kind: "published", nextId, at: now() }),
       });
     case "api":
-      throw new Error("the API has a thread of its own");
+      throw new Error("the API has a separate thread");
     case "ingest":
       return await runIngest(context, settings);
     case "processor":

@@ -41,7 +41,8 @@ export class LabelAppender {
       this.#signal.throwIfAborted();
       try {
         this.#producer ??= await this.#log.producer(PRODUCER, this.#signal);
-        return await this.#producer.append(appends);
+        await this.#producer.append(appends);
+        return;
       } catch (error) {
         this.#producer = undefined;
         // Another process appends, and this append was refused.

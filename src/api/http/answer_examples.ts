@@ -66,6 +66,9 @@ export function answerExamples(
     CUSTOMER_ID,
     TERMINAL_ID,
     TX_AMOUNT: 42.5,
+    TX_TIME_SECONDS: seconds % 86_400,
+    TX_FRAUD: 1,
+    LABEL: { KNOWN_AT: "2026-11-30 12:00:00", TX_FRAUD: 1 },
   };
   const FEATURES = Object.fromEntries(featureNames.map((name) => [name, 1]));
   const decision = {
@@ -102,9 +105,9 @@ export function answerExamples(
         MESSAGE: "the payment is older than --lateness allows",
       }],
     },
-    stored: { PAYMENT, FEATURES, LABELS: [], PREDICTION: decision },
-    customer: { CUSTOMER_ID, FEATURES, PAYMENTS: [PAYMENT], LABELS: [] },
-    terminal: { TERMINAL_ID, FEATURES, PAYMENTS: [PAYMENT], LABELS: [] },
+    stored: { ...PAYMENT, FEATURES, PREDICTION: decision },
+    customer: { CUSTOMER_ID, FEATURES, PAYMENTS: [PAYMENT] },
+    terminal: { TERMINAL_ID, FEATURES, PAYMENTS: [PAYMENT] },
     rules: {
       VERSION,
       YAML: "version: 1\nrules:\n  - id: large\n    when: TX_AMOUNT > 500\n" +

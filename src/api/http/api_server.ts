@@ -262,10 +262,11 @@ function versioned(
 }
 
 function replaced(
-  { json: text, version }: VersionedAnswer,
+  { json: text, version, status }: VersionedAnswer,
   before: string | null,
 ): Answer {
   const etag = version === null ? {} : { etag: `"${version}"` };
+  if (status === "proposed") return json(text, 202, etag);
   return json(text, before === null ? 201 : 200, etag);
 }
 

@@ -54,16 +54,11 @@ export function openApiDocument(
 function bodySchemas(
   { definition, shape }: StreamApi,
 ): Readonly<Record<string, JsonSchema>> {
-  const oneOrMore = (name: string) => {
-    const one = { $ref: `#/components/schemas/${name}` };
-    return { anyOf: [{ type: "array", items: one }, one] };
-  };
   const id = shape.transactionId === "number"
     ? { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
     : { type: ["string", "integer"], minLength: 1, maxLength: ID_BYTES_MAX };
   return {
     Payment: paymentSchema(definition),
-    Payments: oneOrMore("Payment"),
     Label: {
       type: "object",
       description: "What is said about a payment.",
@@ -83,7 +78,6 @@ function bodySchemas(
       },
       required: ["TRANSACTION_ID", "TX_FRAUD"],
     },
-    Labels: oneOrMore("Label"),
   };
 }
 
@@ -93,7 +87,9 @@ function schemasOf({ shape, featureNames }: StreamApi) {
   const idOf = (kind: IdKind) => kind === "text" ? z.string() : z.int().min(0);
   const numbers = z.record(z.string(), z.number());
   const features = z.object(
-    Object.fromEntries(featureNames.map((name) => [name, z.number()])),
+    Object.fromEntries(
+      featureNames.map((name) => [name, z.number().nullable()]),
+    ),
   );
   const version = z.string().nullable();
   const decision = z.object({
@@ -110,15 +106,29 @@ function schemasOf({ shape, featureNames }: StreamApi) {
     RULES_VERSION: version,
     LISTS_VERSION: version,
     THRESHOLD: z.number().nullable(),
-    RECORD: z.object({ PARTITION: z.int().min(0), OFFSET: z.int().min(0) }),
+    RECORD: z.object({ PARTITION: z.int().min(0), OFFSET: z.int().min(0) })
+      .nullable(),
     FEATURES: features.optional(),
   });
-  const stored = z.looseObject({ TRANSACTION_ID: idOf(shape.transactionId) });
+  const label = z.object({
+    KNOWN_AT: z.string(),
+    TX_FRAUD: z.int().min(0).max(1).nullable(),
+  }).nullable();
+  const payment = z.looseObject({
+    TRANSACTION_ID: idOf(shape.transactionId),
+    TX_DATETIME: z.string(),
+    CUSTOMER_ID: idOf(shape.customerId),
+    TERMINAL_ID: idOf(shape.terminalId),
+    TX_AMOUNT: z.number(),
+    TX_TIME_SECONDS: z.int(),
+    TX_FRAUD: z.int().min(0).max(1).nullable(),
+    LABEL: label,
+  });
   const history = {
     FEATURES: features.nullable(),
-    PAYMENTS: z.array(stored),
-    LABELS: z.array(z.looseObject({})),
+    PAYMENTS: z.array(payment),
   };
+  const status = z.enum(["changed", "unchanged", "proposed"]).optional();
   const kinds = Object.keys(PROBLEM_STATUS) as ProblemKind[];
   return {
     Decision: decision,
@@ -133,11 +143,9 @@ function schemasOf({ shape, featureNames }: StreamApi) {
       ),
     }),
     AcceptedLabels: z.object({ ACCEPTED: z.int().min(0) }),
-    StoredPayment: z.looseObject({
-      PAYMENT: stored,
+    StoredPayment: payment.extend({
       FEATURES: features,
-      LABELS: z.array(z.looseObject({})),
-      PREDICTION: z.looseObject({}).nullable(),
+      PREDICTION: decision.nullable(),
     }),
     Customer: z.looseObject({
       CUSTOMER_ID: idOf(shape.customerId),
@@ -147,11 +155,20 @@ function schemasOf({ shape, featureNames }: StreamApi) {
       TERMINAL_ID: idOf(shape.terminalId),
       ...history,
     }),
-    Rules: z.object({ VERSION: version, YAML: z.string() }),
+    Rules: z.object({
+      VERSION: version,
+      YAML: z.string(),
+      STATUS: status,
+    }),
     Lists: z.looseObject({
       LISTS: z.array(z.looseObject({ NAME: z.string() })),
     }),
-    List: z.object({ NAME: z.string(), VERSION: version, CSV: z.string() }),
+    List: z.object({
+      NAME: z.string(),
+      VERSION: version,
+      CSV: z.string(),
+      STATUS: status,
+    }),
     Problem: z.looseObject({
       type: z.enum(kinds.map(problemType)),
       title: z.string(),

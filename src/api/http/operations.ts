@@ -197,15 +197,15 @@ function decisions({ security, problems }: Make, examples: AnswerExamples) {
       tags: ["Decisions"],
       summary: "Append payments without waiting for their decisions",
       description:
-        "Takes a payment or a list of payments as JSON, or a payment per line " +
-        "(NDJSON). Payments that the stream does not take are listed with " +
-        "their lines; the others are appended.",
+        "Takes a payment as JSON, or a payment per line (NDJSON). Lines that " +
+        "the stream does not take are listed with their numbers; the others " +
+        "are appended.",
       security: security("payments"),
       request: {
         body: {
           required: true,
           content: {
-            "application/json": ofSchema("Payments", payments),
+            "application/json": ofSchema("Payment", payment),
             "application/x-ndjson": textBody(lines(payments)),
           },
         },
@@ -225,14 +225,14 @@ function decisions({ security, problems }: Make, examples: AnswerExamples) {
       tags: ["Decisions"],
       summary: "Append labels",
       description:
-        "Takes a label or a list of labels as JSON, a label per line (NDJSON), " +
-        "or CSV with a header. All of them are appended, or none.",
+        "Takes a label as JSON, a label per line (NDJSON), or CSV with a " +
+        "header. All of them are appended, or none.",
       security: security("labels"),
       request: {
         body: {
           required: true,
           content: {
-            "application/json": ofSchema("Labels", labels),
+            "application/json": ofSchema("Label", labels[0]),
             "application/x-ndjson": textBody(lines(labels)),
             "text/csv": textBody(
               `TRANSACTION_ID,TX_FRAUD\n${labels[0].TRANSACTION_ID},1\n`,
@@ -280,7 +280,7 @@ function reading(
       ...shared,
       path: "/v1/payments/{id}",
       operationId: "payment",
-      summary: "A payment with its features, labels and prediction",
+      summary: "A payment with its features, label and prediction",
       request: {
         params: idParameter(
           shape.transactionId,
@@ -297,7 +297,7 @@ function reading(
       ...shared,
       path: "/v1/customers/{id}",
       operationId: "customer",
-      summary: "A card: its newest features, its latest 50 payments, labels",
+      summary: "A card: its newest features and its latest 50 payments",
       request: {
         params: idParameter(
           shape.customerId,
@@ -314,8 +314,7 @@ function reading(
       ...shared,
       path: "/v1/terminals/{id}",
       operationId: "terminal",
-      summary:
-        "A terminal: its newest features, its latest 50 payments, labels",
+      summary: "A terminal: its newest features and its latest 50 payments",
       request: {
         params: idParameter(
           shape.terminalId,
@@ -361,6 +360,10 @@ function versions(name: string, example: unknown) {
     written: {
       200: { ...answer("The new version.", name, example), headers },
       201: { ...answer("The first version.", name, example), headers },
+      202: {
+        ...answer("A second person has to approve it.", name, example),
+        headers,
+      },
     },
   };
 }

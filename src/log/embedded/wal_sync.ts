@@ -17,6 +17,9 @@ import { dirname } from "node:path";
 import { trySyncFolder } from "../../base/durable_file.ts";
 import { LogError } from "../../base/error.ts";
 
+/** What SQLite calls a database without a file. */
+const MEMORY = ":memory:";
+
 /** The WAL of one database file to which a connection is open. */
 export class WalSync {
   readonly #path: string;
@@ -47,6 +50,7 @@ export class WalSync {
   }
 
   async #syncFile(): Promise<void> {
+    if (this.#path.startsWith(MEMORY)) return; // nothing of it survives
     try {
       this.#file ??= this.#open();
       await this.#file.syncData();
