@@ -265,9 +265,9 @@ export class MemoryLog implements Log {
   async changed(
     timeoutMs: number,
     signal: AbortSignal,
-    seen: number = this.#seen,
+    { news }: { readonly news: number } = { news: this.#seen },
   ): Promise<void> {
-    await this.#changedSince(seen, timeoutMs, signal);
+    await this.#changedSince(news, timeoutMs, signal);
     this.#seen = this.#memory.version;
   }
 

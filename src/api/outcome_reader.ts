@@ -31,6 +31,8 @@ const LOOK_MS = 1000;
 /** How often it asks the store how far it is, while there is something to forget. */
 const FORGET_MS = 1000;
 
+const READ_TOPICS = [PREDICTION_TOPIC, DEAD_LETTER_TOPIC];
+
 /** What it reads for. */
 export interface OutcomeOptions {
   /** The stream. */
@@ -85,7 +87,7 @@ export class OutcomeReader {
     let letter = letters.endOffsets[0];
     const forgetting = this.#forget(signal);
     while (!signal.aborted) {
-      const seen = log.news();
+      const news = log.news(READ_TOPICS);
       const reading = next.map(async (offset, partition) => {
         const batch = await log.read(
           PREDICTION_TOPIC,
@@ -103,7 +105,7 @@ export class OutcomeReader {
       letter = batch.next;
       if ((await Promise.all(reading)).includes(true) || moved) continue;
       this.#caughtUp = true;
-      await log.changed(LOOK_MS, signal, seen);
+      await log.changed(LOOK_MS, signal, { news, topics: READ_TOPICS });
     }
     await forgetting;
   }

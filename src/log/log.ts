@@ -115,6 +115,8 @@ export interface ConsumeOptions<S extends Step = Step> {
   readonly topic: string;
   /** How much one step gets. */
   readonly limit: ReadLimit;
+  /** How long it rests after a step that got little, milliseconds: records that come one by one are then taken together. A log whose steps are large by themselves ignores it. */
+  readonly restMs?: number | undefined;
   /** Stops the work after the current step. */
   readonly signal: AbortSignal;
   /** Opens a partition at the group's commit, restoring its state first. */
@@ -209,15 +211,19 @@ export interface Log extends AsyncDisposable {
   consume<S extends Step>(options: ConsumeOptions<S>): Promise<void>;
   /** Resolves once everything that anyone has appended or committed before the call survives a power cut. */
   sync(): Promise<void>;
-  /** A number to give to changed(): another one once something new was appended or committed, where the log knows that. */
-  news(): number;
+  /** A number to give to changed(): another one once something new was appended to one of some topics (or anything appended or committed), where the log knows that. */
+  news(topics?: readonly string[]): number;
   /**
    * Resolves when any process may have appended or committed something, or after
-   * about `timeoutMs`: since news() was `seen`, otherwise since any task of this
-   * connection has last waited. A reader that calls news() before it reads misses
-   * nothing.
+   * about `timeoutMs`: since news() of these topics was `seen`, otherwise since
+   * any task of this connection has last waited. Who asks news() before reading
+   * misses nothing.
    */
-  changed(timeoutMs: number, signal: AbortSignal, seen?: number): Promise<void>;
+  changed(
+    timeoutMs: number,
+    signal: AbortSignal,
+    seen?: { readonly news: number; readonly topics?: readonly string[] },
+  ): Promise<void>;
 }
 
 /**

@@ -110,9 +110,10 @@ export class PrefixedLog implements Log {
 
   /** See Log. */
   consume<S extends Step>(options: ConsumeOptions<S>): Promise<void> {
-    const { group, topic, limit, signal, open, prepare } = options;
+    const { group, topic, limit, restMs, signal, open, prepare } = options;
     return this.#log.consume<PrefixedStep<S>>({
       limit,
+      restMs,
       signal,
       idle: () => options.idle(),
       group: this.#prefix + group,
@@ -146,17 +147,23 @@ export class PrefixedLog implements Log {
   }
 
   /** See Log. */
-  news(): number {
-    return this.#log.news();
+  news(topics?: readonly string[]): number {
+    return this.#log.news(this.#all(topics));
   }
 
   /** See Log. */
   changed(
     timeoutMs: number,
     signal: AbortSignal,
-    seen?: number,
+    seen?: { readonly news: number; readonly topics?: readonly string[] },
   ): Promise<void> {
-    return this.#log.changed(timeoutMs, signal, seen);
+    const topics = this.#all(seen?.topics);
+    const own = seen && { ...seen, ...topics && { topics } };
+    return this.#log.changed(timeoutMs, signal, own);
+  }
+
+  #all(topics: readonly string[] | undefined): string[] | undefined {
+    return topics?.map((topic) => this.#prefix + topic);
   }
 
   #named(specs: readonly TopicSpec[]): TopicSpec[] {

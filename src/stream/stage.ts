@@ -401,6 +401,8 @@ export interface StageRun<Rows = unknown> {
   ): Promise<PartitionTask<StageStep<Rows>>>;
   /** Stores what steps lead to, before they are committed. */
   store?(steps: readonly StageStep<Rows>[]): Promise<void>;
+  /** See ConsumeOptions. */
+  readonly restMs?: number | undefined;
   /** Whether it ends when all existing records are taken, although more may come. */
   readonly onlyPresent?: boolean;
 }
@@ -421,6 +423,7 @@ export async function runStage<Rows>(
     group,
     topic: input,
     limit,
+    restMs: run.restMs,
     signal,
     open: (partition, commit) => run.open(partition, commit),
     prepare: async (steps) => await run.store?.(steps),

@@ -123,6 +123,9 @@ function limitOf({ context }: WriterSource): ReadLimit {
 /** A partition of a stream's topic. */
 type Place = Pick<StreamPosition, "stream" | "topic" | "partition">;
 
+/** How long a writer rests between small steps where each needs a sync. */
+const REST_MS = 50;
+
 /**
  * The stage that fills a table from a topic. Throws StoreError if the store
  * belongs to another stream, or holds what this stream's log does not.
@@ -145,6 +148,8 @@ export async function fillStage<Rows>(
   return {
     stage,
     onlyPresent,
+    // Beside an API, whose customers do not wait for the store.
+    restMs: source.context.storesSynced ? REST_MS : undefined,
     open: async (partition, commit) => {
       const place = { stream, topic, partition };
       const opened = await openWriter(source, stage, place, commit);

@@ -879,16 +879,19 @@ export function logContract(
     const writers = [await log.appender(), await other.appender()];
     const stop = new AbortController();
     const count = 40;
-    const readers = Array.from({ length: 4 }, async () => {
+    const readers = Array.from({ length: 4 }, async (_, reader) => {
       let next = 0;
       const seen: string[] = [];
       while (seen.length < count) {
-        const news = log.news();
+        const topics = reader % 2 === 0 ? [OTHER.name] : undefined;
+        const news = log.news(topics);
         const batch = await log.read(OTHER.name, 0, next, READ_LIMIT);
         next = batch.next;
         seen.push(...valuesOf(batch));
         // On the embedded log a lost wake-up would last the whole timeout.
-        if (batch.count === 0) await log.changed(5000, stop.signal, news);
+        if (batch.count > 0) continue;
+        const waiting = topics ? { news, topics } : { news };
+        await log.changed(5000, stop.signal, waiting);
       }
     });
     const began = performance.now();

@@ -58,6 +58,7 @@ export class Sqlite {
   /** The connection, for statements. */
   readonly db: DatabaseSync;
   readonly #options: SqliteOptions;
+  readonly #statements: Record<string, StatementSync | undefined> = {};
 
   /** Opens the file, making its tables if it is new; throws ConfigError for a file of another version. */
   constructor(options: SqliteOptions) {
@@ -158,16 +159,21 @@ export class Sqlite {
     return this.retry(() => this.#within("BEGIN", body), doing);
   }
 
-  #within<T>(begin: string, body: () => T): T {
-    this.db.exec(begin);
+  #within<T>(begin: "BEGIN" | "BEGIN IMMEDIATE", body: () => T): T {
+    this.#statement(begin).run();
     try {
       const result = body();
-      this.db.exec("COMMIT");
+      this.#statement("COMMIT").run();
       return result;
     } catch (error) {
       this.#rollback();
       throw error;
     }
+  }
+
+  /** A statement of each transaction: parsing it takes longer than running it. */
+  #statement(sql: "BEGIN" | "BEGIN IMMEDIATE" | "COMMIT"): StatementSync {
+    return this.#statements[sql] ??= this.db.prepare(sql);
   }
 
   #rollback(): void {

@@ -23,6 +23,14 @@ const DEFLATE_MIN = 512;
 const PAYLOAD_MAX = 1 << 28;
 /** Large enough for almost any batch in one piece: several pieces are copied. */
 const DEFLATE_OPTIONS = { level: 1, memLevel: 9, chunkSize: 1 << 18 };
+/** For batches of a few records, each of which would otherwise cost more memory than it has bytes. */
+const SMALL_OPTIONS = {
+  level: 1,
+  memLevel: 5,
+  windowBits: 12,
+  chunkSize: 4096,
+};
+const SMALL_MAX = 4096;
 const NO_BYTES = new Uint8Array(0);
 
 /** Where a blob lies in the log. */
@@ -94,7 +102,8 @@ function encode(
   );
   payload.set(bytes, 16 * count);
   const deflate = payload.length >= DEFLATE_MIN;
-  const body = deflate ? deflateRawSync(payload, DEFLATE_OPTIONS) : payload;
+  const options = payload.length <= SMALL_MAX ? SMALL_OPTIONS : DEFLATE_OPTIONS;
+  const body = deflate ? deflateRawSync(payload, options) : payload;
   const data = new Uint8Array(HEADER + body.length);
   const view = new DataView(data.buffer);
   view.setUint32(0, count, true);

@@ -6,6 +6,7 @@
  */
 import type { StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
+import { rest } from "../../base/clock.ts";
 import { counted } from "../../base/counted.ts";
 import { ConfigError, LogError } from "../../base/error.ts";
 import {
@@ -39,6 +40,9 @@ import type {
 } from "../log.ts";
 import { batchTail, emptyBatch, type RecordBatch } from "../record_batch.ts";
 import { Sqlite } from "../../base/sqlite/sqlite.ts";
+
+/** How long a loop without news waits before it asks again whether it is done, in milliseconds. */
+const IDLE_MS = 50;
 
 /** How an embedded log is opened. */
 export interface EmbeddedLogOptions {
@@ -81,6 +85,8 @@ export class EmbeddedLog implements Log {
   readonly #news: NewsBoard;
   readonly #walSync: WalSync;
   #seenVersion = -1;
+  /** Ends of partitions, by topic, that hold as long as no other connection has written. */
+  readonly #ends = new Map<number, number[]>();
   #toldNews = 0;
 
   /** Opens the log, making an empty one if there is none; throws ConfigError for a file of another version, LogError if it cannot be read. */
@@ -105,7 +111,7 @@ export class EmbeddedLog implements Log {
       this.#sqlite.close();
       throw this.#sqlite.translated(error, "its tables");
     }
-    this.#news = new NewsBoard(() => this.news());
+    this.#news = new NewsBoard(() => this.#look());
     this.#walSync = new WalSync(path);
   }
 
@@ -193,9 +199,25 @@ export class EmbeddedLog implements Log {
     offset: number,
     limit: ReadLimit,
   ): Promise<RecordBatch> {
-    const found = await this.#topic(topic);
+    const found = this.#topics.get(topic) ?? await this.#topic(topic);
+    this.#look();
+    return await this.#read(found, partition, offset, limit);
+  }
+
+  /** Reads; at the end of a partition SQLite is asked again only after others have written, as #look() has seen it. */
+  async #read(
+    found: Topic,
+    partition: number,
+    offset: number,
+    limit: ReadLimit,
+  ): Promise<RecordBatch> {
+    if (this.#ends.get(found.id)?.[partition] === offset && offset > 0) {
+      return emptyBatch(offset);
+    }
+    const { name } = found.spec;
     return await this.#sqlite.snapshot(() => {
       const state = this.#tables.state(found, partition);
+      this.#endsAt(found, partition, state.next);
       if (found.spec.compacted && offset <= state.start) {
         this.#tables.verifyPartition(found, partition);
       }
@@ -213,7 +235,7 @@ export class EmbeddedLog implements Log {
         size += batch.bytes.length;
       }
       return batches.length === 0 ? emptyBatch(offset) : joinBatches(batches);
-    }, `reading ${topic} partition ${partition} from offset ${offset}`);
+    }, `reading ${name} partition ${partition} from offset ${offset}`);
   }
 
   /** See Log. */
@@ -255,16 +277,20 @@ export class EmbeddedLog implements Log {
     return {
       append: async (appends) => {
         const encoded = await this.#encode(appends);
-        return await this.#write(() => {
-          if (this.#tables.epoch(id) !== epoch) {
-            throw new LogError(
-              `producer ${id} has been replaced by a newer one; stop one of ` +
-                `the two`,
-              { isFenced: true },
-            );
-          }
-          return this.#append(encoded);
-        }, `appending to ${placesOf(encoded)}`);
+        return await this.#write(
+          () => {
+            if (this.#tables.epoch(id) !== epoch) {
+              throw new LogError(
+                `producer ${id} has been replaced by a newer one; stop one of ` +
+                  `the two`,
+                { isFenced: true },
+              );
+            }
+            return this.#append(encoded);
+          },
+          `appending to ${placesOf(encoded)}`,
+          encoded,
+        );
       },
     };
   }
@@ -277,6 +303,7 @@ export class EmbeddedLog implements Log {
         return await this.#write(
           () => this.#append(encoded),
           `appending to ${placesOf(encoded)}`,
+          encoded,
         );
       },
     });
@@ -318,8 +345,11 @@ export class EmbeddedLog implements Log {
     options: ConsumeOptions<S>,
     tasks: PartitionTask<S>[],
   ): Promise<void> {
-    const { group, topic, limit, signal } = options;
-    const { partitions } = (await this.#topic(topic)).spec;
+    const { group, topic, limit, restMs, signal } = options;
+    const found = await this.#topic(topic);
+    const { partitions } = found.spec;
+    // Control records, which say when a topic is complete, concern all.
+    const watched = [found.id];
     const commits = await this.committed(group, topic);
     const offsets = commits.map((commit) => commit?.offset ?? 0);
     const metadata = commits.map((commit) => commit?.metadata);
@@ -341,13 +371,16 @@ export class EmbeddedLog implements Log {
       metadata[p] = start.metadata;
     }
     while (!signal.aborted) {
-      const seen = this.news();
+      this.#look();
+      const seen = this.#news.count(watched);
       const planned: PlannedStep<S>[] = [];
       let moved = false;
+      let taken = 0;
       for (let p = 0; p < partitions; p++) {
         const batch = pending[p] ??
-          await this.read(topic, p, offsets[p], limit);
+          await this.#read(found, p, offsets[p], limit);
         if (batch.count === 0) continue;
+        taken += batch.count;
         const step = await tasks[p].step(batch);
         pending[p] = remaining(batch, step.next);
         moved ||= step.next !== offsets[p];
@@ -365,9 +398,17 @@ export class EmbeddedLog implements Log {
         metadata[p] = step.metadata;
         tasks[p].committed?.(step);
       }
-      if (moved) await setImmediate(); // lets other tasks of this thread run
+      if (moved && restMs && taken < limit.records / 4) {
+        await rest(restMs, signal);
+      } else if (moved) await setImmediate(); // lets other tasks of this thread run
       else if (await options.idle()) return;
-      else await this.#news.since(seen, 50, signal);
+      else {
+        await this.#news.since(seen, {
+          timeoutMs: IDLE_MS,
+          signal,
+          topics: watched,
+        });
+      }
     }
   }
 
@@ -385,22 +426,26 @@ export class EmbeddedLog implements Log {
     for (const { step } of steps) {
       encoded.push(await this.#encode(step.appends));
     }
-    await this.#write(() => {
-      for (const [i, { partition, from, step }] of steps.entries()) {
-        const before = this.#tables.commitAt(group, found, partition);
-        const stands = before?.offset ?? 0;
-        if (stands !== from) {
-          throw new LogError(
-            `group ${group} stands at offset ${stands} of ${topic} partition ` +
-              `${partition}, not at ${from}: another process works for it; ` +
-              `stop one of the two`,
-          );
+    await this.#write(
+      () => {
+        for (const [i, { partition, from, step }] of steps.entries()) {
+          const before = this.#tables.commitAt(group, found, partition);
+          const stands = before?.offset ?? 0;
+          if (stands !== from) {
+            throw new LogError(
+              `group ${group} stands at offset ${stands} of ${topic} partition ` +
+                `${partition}, not at ${from}: another process works for it; ` +
+                `stop one of the two`,
+            );
+          }
+          this.#append(encoded[i]);
+          const commit = { offset: step.next, metadata: step.metadata };
+          this.#tables.setCommit(group, found, partition, commit, before);
         }
-        this.#append(encoded[i]);
-        const commit = { offset: step.next, metadata: step.metadata };
-        this.#tables.setCommit(group, found, partition, commit, before);
-      }
-    }, `committing ${group} on ${topic} and ${placesOf(encoded.flat())}`);
+      },
+      `committing ${group} on ${topic} and ${placesOf(encoded.flat())}`,
+      encoded.flat(),
+    );
   }
 
   /** See Log; also where each commit waits for the disk, since another process's need not. */
@@ -408,22 +453,38 @@ export class EmbeddedLog implements Log {
     await this.#walSync.sync();
   }
 
-  /** See Log; a number that grows with what anyone appends or commits. */
-  news(): number {
-    const version = Number(this.#dataVersion.get()?.data_version);
-    if (version !== this.#seenVersion) this.#news.add();
-    this.#seenVersion = version;
-    return this.#news.count;
+  /** See Log. */
+  news(topics?: readonly string[]): number {
+    this.#look();
+    return this.#news.count(this.#idsOf(topics));
   }
 
   /** See Log. */
   async changed(
     timeoutMs: number,
     signal: AbortSignal,
-    seen: number = this.#toldNews,
+    seen?: { readonly news: number; readonly topics?: readonly string[] },
   ): Promise<void> {
-    await this.#news.since(seen, timeoutMs, signal);
-    this.#toldNews = this.#news.count;
+    if (seen === undefined) this.#look();
+    const { news = this.#toldNews, topics } = seen ?? {};
+    const waiting = { timeoutMs, signal, topics: this.#idsOf(topics) };
+    await this.#news.since(news, waiting);
+    this.#toldNews = this.#news.count();
+  }
+
+  /** Counts it as news if another connection has written. */
+  #look(): void {
+    const version = Number(this.#dataVersion.get()?.data_version);
+    if (version === this.#seenVersion) return;
+    this.#seenVersion = version;
+    this.#ends.clear();
+    this.#news.add();
+  }
+
+  /** The numbers of topics; undefined, for all, where one of them is not known. */
+  #idsOf(topics: readonly string[] | undefined): number[] | undefined {
+    const ids = topics?.map((name) => this.#topics.get(name)?.id);
+    return ids?.every((id) => id !== undefined) ? ids : undefined;
   }
 
   /** Closes the log. */
@@ -432,12 +493,26 @@ export class EmbeddedLog implements Log {
     this.#sqlite.close();
   }
 
-  async #write<T>(body: () => T, doing: string): Promise<T> {
+  #endsAt(topic: Topic, partition: number, end: number): void {
+    const ends = this.#ends.get(topic.id) ?? [];
+    ends[partition] = end;
+    this.#ends.set(topic.id, ends);
+  }
+
+  async #write<T>(
+    body: () => T,
+    doing: string,
+    appended: readonly Encoded[] = [],
+  ): Promise<T> {
     const result = await this.#sqlite.transaction(
       () => this.#tables.changing(body),
       doing,
-    );
-    this.#news.add(); // the file's version counts other connections only
+    ).catch((error) => {
+      this.#ends.clear(); // nothing of it may be there
+      throw error;
+    });
+    // The file's version counts other connections only.
+    this.#news.add(topicsOf(appended));
     return result;
   }
 
@@ -463,6 +538,7 @@ export class EmbeddedLog implements Log {
     return appends.map(({ topic, partition, blobs, count }) => {
       if (count === 0) return [];
       const first = this.#tables.append(topic, partition, blobs);
+      this.#endsAt(topic, partition, first + count);
       return [{ first, count }];
     });
   }
@@ -486,6 +562,12 @@ export class EmbeddedLog implements Log {
     else this.#tables.verify();
     return topic;
   }
+}
+
+/** The topics that appends concern; undefined for all, where a compacted one, which says how all others are, is among them. */
+function topicsOf(appended: readonly Encoded[]): Set<number> | undefined {
+  if (appended.some(({ topic }) => topic.spec.compacted)) return undefined;
+  return new Set(appended.map(({ topic }) => topic.id));
 }
 
 function placesOf(appends: readonly Encoded[]): string {

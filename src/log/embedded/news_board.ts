@@ -1,6 +1,6 @@
 /**
  * Tells the tasks of one connection that something was appended or committed.
- * What the connection itself has written wakes them at once; what others have
+ * A task that waits for some topics sleeps through the others' news. What the connection itself has written wakes them at once; what others have
  * written is found by looking every few milliseconds while a task waits.
  */
 
@@ -9,45 +9,68 @@ const POLL_MS = 4;
 
 interface Waiter {
   readonly deadline: number;
+  /** The topics whose news it waits for; undefined for all. */
+  readonly topics: readonly number[] | undefined;
   wake(): void;
 }
 
 /** The news of one connection. */
 export class NewsBoard {
-  readonly #look: () => number;
+  readonly #look: () => void;
   readonly #waiters = new Set<Waiter>();
   #count = 0;
+  /** News that concern all topics. */
+  #common = 0;
+  readonly #byTopic = new Map<number, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `look` calls add() if others have written, and returns the count. */
-  constructor(look: () => number) {
+  /** `look` calls add() if others have written. */
+  constructor(look: () => void) {
     this.#look = look;
   }
 
-  /** A number that grows with the news. */
-  get count(): number {
-    return this.#count;
+  /** A number that grows with the news: of some topics, or all. */
+  count(topics?: readonly number[]): number {
+    if (topics === undefined) return this.#count;
+    let count = this.#common;
+    for (const topic of topics) count += this.#byTopic.get(topic) ?? 0;
+    return count;
   }
 
-  /** Counts news and wakes all who wait, so that nobody waits for news that are counted. */
-  add(): void {
+  /** Counts news, of some topics or what concerns all, and wakes all who wait for them, so that nobody waits for news that are counted. */
+  add(topics?: ReadonlySet<number>): void {
     this.#count++;
-    for (const waiter of [...this.#waiters]) waiter.wake();
+    if (topics === undefined) this.#common++;
+    else {
+      for (const topic of topics) {
+        this.#byTopic.set(topic, (this.#byTopic.get(topic) ?? 0) + 1);
+      }
+    }
+    for (const waiter of [...this.#waiters]) {
+      const concerns = topics === undefined || waiter.topics === undefined ||
+        waiter.topics.some((topic) => topics.has(topic));
+      if (concerns) waiter.wake();
+    }
   }
 
   /**
    * Waits until the count is another than `seen`, for the timeout or the signal.
-   * From the look to the waiting there is no await: no news come in between.
+   * From the comparison to the waiting there is no await: no own news come in
+   * between, and those of others are found by the next look.
    */
   async since(
     seen: number,
-    timeoutMs: number,
-    signal: AbortSignal,
+    { timeoutMs, signal, topics }: {
+      readonly timeoutMs: number;
+      readonly signal: AbortSignal;
+      readonly topics?: readonly number[] | undefined;
+    },
   ): Promise<void> {
-    if (signal.aborted || this.#look() !== seen) return;
+    if (signal.aborted || this.count(topics) !== seen) return;
     await new Promise<void>((resolve) => {
       const waiter = {
         deadline: performance.now() + timeoutMs,
+        topics,
         wake: () => {
           this.#waiters.delete(waiter);
           signal.removeEventListener("abort", waiter.wake);
