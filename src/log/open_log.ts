@@ -17,8 +17,13 @@ export type LogSettings =
     readonly folder: string;
     /** Whether every commit waits for the disk. */
     readonly durable: boolean;
+    /** Whether checkpoints of the file are left to other connections, as far as possible: they would make who waits for a commit wait longer. */
+    readonly leavesCheckpoints?: boolean;
   }
   | KafkaSettings;
+
+/** Where checkpoints are left to others: in case that nobody makes any. */
+const CHECKPOINT_PAGES_LATE = 40_000;
 
 /** The SQLite file of an embedded log. */
 export function logPath(folder: string): string {
@@ -36,8 +41,14 @@ export async function openLog(
   signal?: AbortSignal,
 ): Promise<Log> {
   if (settings.kind === "embedded") {
-    const { folder, durable } = settings;
-    return new EmbeddedLog({ path: logPath(folder), durable, signal, report });
+    const { folder, durable, leavesCheckpoints = false } = settings;
+    return new EmbeddedLog({
+      path: logPath(folder),
+      durable,
+      checkpointPages: leavesCheckpoints ? CHECKPOINT_PAGES_LATE : undefined,
+      signal,
+      report,
+    });
   }
   const { openKafkaLog } = await import("./kafka/kafka_client.ts");
   const { prefix } = settings;

@@ -3,7 +3,7 @@
  * how it runs.
  */
 import { join } from "node:path";
-import { openLog } from "../log/open_log.ts";
+import { type LogSettings, openLog } from "../log/open_log.ts";
 import { syncIfThere } from "../base/durable_file.ts";
 import { openStore, storePath } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
@@ -72,7 +72,7 @@ const SAMPLE_MAX = 16;
 
 /** Opens what the roles of a thread work with, and runs `body` on it; does nothing if it was stopped meanwhile. */
 export async function withContext(
-  { name, settings, awaitsLabels, log: logOptions }: RoleWork,
+  { role, name, settings, awaitsLabels, log: logOptions }: RoleWork,
   { signal, send }: Starter<never, FromRole>,
   body: (context: StreamContext) => Promise<void>,
 ): Promise<void> {
@@ -80,7 +80,7 @@ export async function withContext(
   const logger = openLogger(name, logOptions);
   // Waiting for a server must not keep the thread from being stopped.
   await using opened = await openUnlessStopped(
-    openLog(settings.log, reportTo(logger), signal),
+    openLog(logOf(role, settings), reportTo(logger), signal),
     signal,
   );
   if (!opened) return;
@@ -98,6 +98,12 @@ export async function withContext(
     snapshotFolder: snapshotFolder(settings, control),
     recovered: (group, rows) => send({ kind: "recovered", group, rows }),
   });
+}
+
+/** The log as a role opens it: the writer's connection makes the checkpoints for the API's. */
+function logOf(role: Role, { log }: RunSettings): LogSettings {
+  if (role !== "api" || log.kind !== "embedded") return log;
+  return { ...log, leavesCheckpoints: true };
 }
 
 /** Opens the store of a stream; null if the context's signal comes first. */

@@ -28,6 +28,8 @@ export interface SqliteOptions {
   readonly durable: boolean;
   /** Memory for pages of the file, KiB; SQLite's default, 2,000, where it is left out. */
   readonly cacheKiB?: number | undefined;
+  /** Pages of the WAL from which on a commit copies them into the database, which takes tens of milliseconds; 4,000 by default. */
+  readonly checkpointPages?: number | undefined;
   /** Bytes of a page of a new file; SQLite's default, 4,096, where it is left out. */
   readonly pageBytes?: number | undefined;
   /** Creates the error of this file's owner. */
@@ -49,6 +51,7 @@ export const RESTORE_ADVICE: string =
 
 /** How long another process may take to create or upgrade the tables, in milliseconds. */
 const OPEN_WAIT_MS = 30_000;
+const CHECKPOINT_PAGES = 4000;
 const WAITING_AFTER_MS = 30_000;
 /** A stopped role still gets a lock that becomes free within this time. */
 const STOPPED_WAIT_MS = 2000;
@@ -92,13 +95,16 @@ export class Sqlite {
   }
 
   #prepare(): void {
-    const { version, durable, cacheKiB, pageBytes } = this.#options;
+    const { version, durable, cacheKiB, pageBytes, checkpointPages } =
+      this.#options;
     this.db.exec("PRAGMA busy_timeout = 1");
     // An existing file keeps its own.
     if (pageBytes) this.db.exec(`PRAGMA page_size = ${pageBytes}`);
     this.db.exec("PRAGMA journal_mode = WAL");
     this.db.exec(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
-    this.db.exec("PRAGMA wal_autocheckpoint = 4000");
+    this.db.exec(
+      `PRAGMA wal_autocheckpoint = ${checkpointPages ?? CHECKPOINT_PAGES}`,
+    );
     if (cacheKiB) this.db.exec(`PRAGMA cache_size = -${cacheKiB}`);
     // Only a process that creates or upgrades the tables needs the lock, which
     // another process may hold for long.

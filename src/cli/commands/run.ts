@@ -687,10 +687,7 @@ async function readSettings(
   if (asked === undefined && training) roles.push("trainer");
   const settings: RunSettings = {
     ...connection,
-    // The API waits for the disk itself, once for many answers.
-    log: api && connection.log.kind === "embedded"
-      ? { ...connection.log, durable: false }
-      : connection.log,
+    ...api ? withoutWaiting(connection) : {},
     folder: usesFolder ? connection.folder : undefined,
     parameters,
     data,
@@ -826,6 +823,16 @@ function newApiStream(isOnKafka: boolean): Partial<StreamOptions> {
     start: midnightOf(Date.now() / 1000),
     // One partition makes the largest groups of payments.
     ...isOnKafka ? {} : { partitions: 1 },
+  };
+}
+
+/** An embedded log and store whose commits do not wait for the disk: the API syncs the log, once for many answers, and the store can be filled from that. */
+function withoutWaiting(
+  { log, store }: Connection,
+): Pick<RunSettings, "log" | "store"> {
+  return {
+    log: log.kind === "embedded" ? { ...log, durable: false } : log,
+    store: store.kind === "embedded" ? { ...store, durable: false } : store,
   };
 }
 

@@ -50,6 +50,8 @@ export interface EmbeddedLogOptions {
   readonly path: string;
   /** Whether every commit waits for the disk; without it a power cut may lose the last steps, never consistency. */
   readonly durable: boolean;
+  /** See SqliteOptions. */
+  readonly checkpointPages?: number | undefined;
   /** Ends the waiting for a lock, with the signal's reason as the error. */
   readonly signal?: AbortSignal | undefined;
   /** Gets reports of a long wait for a lock. */
@@ -91,7 +93,8 @@ export class EmbeddedLog implements Log {
 
   /** Opens the log, making an empty one if there is none; throws ConfigError for a file of another version, LogError if it cannot be read. */
   constructor(options: EmbeddedLogOptions) {
-    const { path, durable, signal, report, waitingAfterMs } = options;
+    const { path, durable, checkpointPages, signal, report } = options;
+    const { waitingAfterMs } = options;
     this.#sqlite = new Sqlite({
       path,
       what: "log",
@@ -99,6 +102,7 @@ export class EmbeddedLog implements Log {
       schema: LOG_SCHEMA,
       upgrade: upgradeLog,
       durable,
+      checkpointPages,
       error: (message, cause) => new LogError(message, cause),
       signal,
       waiting: (message) => report?.("warning", message, {}),
