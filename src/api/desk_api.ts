@@ -69,7 +69,7 @@ export class DeskApi implements StreamApi {
   readonly #labels: LabelRequests;
   readonly #rules: RuleRequests;
   readonly #resources: ResourceRequests;
-  #isOpen = false;
+  #state: "starting" | "open" | "ready" | "stopping" = "starting";
 
   /** Answers for a stream; not ready until open(). Throws ConfigError where its definition needs a key that is missing. */
   constructor(options: DeskApiOptions) {
@@ -86,14 +86,23 @@ export class DeskApi implements StreamApi {
     this.#resources = new ResourceRequests({ log, store, parameters });
   }
 
-  /** Takes requests from now on. */
+  /** Takes requests from now on: what becomes of payments is being read. */
   open(): void {
-    this.#isOpen = true;
+    if (this.#state === "starting") this.#state = "open";
+  }
+
+  /** Says that requests are answered soon: the stages have caught up. */
+  ready(): void {
+    if (this.#state === "open") this.#state = "ready";
+  }
+
+  /** Takes no more requests; those that wait are still answered. */
+  close(): void {
+    this.#state = "stopping";
   }
 
   get notReady(): string | undefined {
-    if (this.#isOpen) return undefined;
-    return "the stages are still taking what was in the log before";
+    return NOT_READY[this.#state];
   }
 
   async score(body: string, wantsFeatures: boolean): Promise<ScoreAnswer> {
@@ -148,6 +157,7 @@ export class DeskApi implements StreamApi {
   }
 
   async addLabels(body: string, format: BodyFormat): Promise<string> {
+    this.#requireOpen();
     return await this.#labels.add(body, format);
   }
 
@@ -242,11 +252,9 @@ export class DeskApi implements StreamApi {
   }
 
   #requireOpen(): void {
-    const reason = this.notReady;
-    if (reason === undefined) return;
-    throw new Problem("unavailable", `${reason}; ask again in a second`, {
-      retryAfter: 1,
-    });
+    if (this.#state === "open" || this.#state === "ready") return;
+    const detail = `${NOT_READY[this.#state]}; ask again in a second`;
+    throw new Problem("unavailable", detail, { retryAfter: 1 });
   }
 
   /** The payment in a body. Throws Problem. */
@@ -276,6 +284,13 @@ export class DeskApi implements StreamApi {
     );
   }
 }
+
+const NOT_READY = {
+  starting: "the program is starting",
+  open: "the stages are still taking what was in the log before",
+  ready: undefined,
+  stopping: "the program is stopping",
+} as const;
 
 const NOT_AN_OBJECT = {
   reason: "not JSON",

@@ -73,12 +73,14 @@ export async function runApi(
     async ({ signal }) => await desk.run(producer, signal),
     async ({ signal }) => await reader.run(signal),
     async ({ signal }) => {
-      await untilStagesCaughtUp(log, signal);
       while (!signal.aborted && !reader.isCaughtUp) await rest(LOOK_MS, signal);
       stream.open();
+      await untilStagesCaughtUp(log, signal);
+      stream.ready();
     },
     async ({ signal: failed }) => {
       await untilAborted(AbortSignal.any([signal, failed]));
+      stream.close();
       const latest = performance.now() + LAST_MS;
       while (desk.pending > 0 && performance.now() < latest) {
         await rest(LOOK_MS, over.signal);
