@@ -150,10 +150,14 @@ function labelRow(
     KNOWN_AT: value("KNOWN_AT"),
   }, shape);
   if ("message" in said) return said;
-  const texts = (["REASON", "SOURCE"] as const).map((name) => {
+  const texts: (string | undefined)[] = [];
+  for (const name of ["REASON", "SOURCE"] as const) {
     const found = value(name) ?? undefined;
-    return found === undefined ? undefined : String(found);
-  });
+    if (found !== undefined && typeof found !== "string") {
+      return { reason: "wrong type", message: `${name} is not a text` };
+    }
+    texts.push(found);
+  }
   if (texts.some((text) => text !== undefined && text.length > TEXT_MAX)) {
     return {
       reason: "out of range",

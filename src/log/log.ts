@@ -216,8 +216,8 @@ export interface Log extends AsyncDisposable {
   /**
    * Resolves when any process may have appended or committed something, or after
    * about `timeoutMs`: since news() of these topics was `seen`, otherwise since
-   * any task of this connection has last waited. Who asks news() before reading
-   * misses nothing.
+   * any task of this connection has last waited. A task that asks news() before
+   * it reads misses nothing.
    */
   changed(
     timeoutMs: number,

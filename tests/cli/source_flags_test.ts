@@ -20,7 +20,7 @@ const KAFKA: LogSettings = {
 
 function read(options: Partial<SourceOptions>, log = KAFKA) {
   const given = { idleAfter: 30, ahead: 60, log: log.kind, ...options };
-  return readSourceFlags(given, { log, acceptsGaps: false });
+  return readSourceFlags(given, { log, hasApi: false, acceptsGaps: false });
 }
 
 Deno.test("a source has its topic, its definition's key and its bounds", () => {
@@ -42,7 +42,10 @@ Deno.test("a source has its topic, its definition's key and its bounds", () => {
 Deno.test("what contradicts a source is refused, with what to do", () => {
   const refusals: readonly (readonly [Partial<SourceOptions>, RegExp])[] = [
     [{ idleAfter: 5 }, /^--idle-after has no effect without --source-topic/],
-    [{ ahead: 5 }, /^--ahead has no effect without --source-topic/],
+    [
+      { ahead: 5 },
+      /^--ahead has no effect without --source-topic or --api-port/,
+    ],
     [
       { sourceTopic: "shop.transaction_topic" },
       /is a topic of this stream; name the topic of the program/,

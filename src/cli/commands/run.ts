@@ -1,11 +1,6 @@
 /** `fraudstream run`: the pipeline, or some of its roles. The default command. */
 import { type CommandDeclaration, defineCommand } from "../command.ts";
-import {
-  checkNeeds,
-  type FlagGroup,
-  type FlagValues,
-  refuseGiven,
-} from "../flags/flag.ts";
+import { checkNeeds, type FlagGroup, type FlagValues } from "../flags/flag.ts";
 import {
   type Dashboard,
   mayListen,
@@ -806,11 +801,6 @@ function readApi(
       );
     }
   }
-  if (!isNamed && options.sourceTopic === undefined) {
-    const { ahead } = SOURCE_FLAGS.flags;
-    const needs = "--source-topic or --api-port";
-    refuseGiven({ flags: { ahead } }, options, needs);
-  }
   const api = readApiFlags(options, isNamed);
   const { ahead, hmacKeyFile, requireApproval = false } = options;
   return api &&
@@ -854,7 +844,11 @@ function readSource(
   roles: readonly Role[],
 ): RunSettings["source"] {
   const acceptsGaps = options.acceptMissingStart ?? false;
-  const source = readSourceFlags(options, { log, acceptsGaps });
+  const source = readSourceFlags(options, {
+    log,
+    acceptsGaps,
+    hasApi: roles.includes("api"),
+  });
   if (roles.includes("ingest")) {
     if (!source) throw new ConfigError("--role=ingest needs --source-topic");
     if (!roles.includes("producer")) return source;

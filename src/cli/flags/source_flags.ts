@@ -8,7 +8,12 @@ import type { LogSettings } from "../../log/open_log.ts";
 import type { RunSettings } from "../../roles/role.ts";
 import { TOPICS } from "../../stream/topics.ts";
 import type { DataOptions } from "./data_flags.ts";
-import { checkNeeds, type FlagGroup, type FlagValues } from "./flag.ts";
+import {
+  checkNeeds,
+  type FlagGroup,
+  type FlagValues,
+  refuseGiven,
+} from "./flag.ts";
 import { duration } from "./flag_value.ts";
 import {
   type InputOptions,
@@ -64,6 +69,8 @@ export type SourceOptions =
 export interface SourcePlace {
   /** Where the stream's log is. */
   readonly log: LogSettings;
+  /** Whether the run has an API, which --ahead also concerns. */
+  readonly hasApi: boolean;
   /** Whether the run goes on where records were deleted before they were read. */
   readonly acceptsGaps: boolean;
 }
@@ -89,7 +96,7 @@ export function refuseEarlyLabels(
 /** The topic that the flags name; undefined for none. Throws ConfigError. */
 export function readSourceFlags(
   options: SourceOptions,
-  { log, ...others }: SourcePlace,
+  { log, hasApi, ...others }: SourcePlace,
 ): RunSettings["source"] {
   const { sourceTopic: topic, idleAfter, ahead } = options;
   if (topic !== undefined && log.kind !== "kafka") {
@@ -99,6 +106,10 @@ export function readSourceFlags(
     );
   }
   checkNeeds(SOURCE_FLAGS, options);
+  if (topic === undefined && !hasApi) {
+    const { ahead } = SOURCE_FLAGS.flags;
+    refuseGiven({ flags: { ahead } }, options, "--source-topic or --api-port");
+  }
   if (topic === undefined || log.kind !== "kafka") return undefined;
   refuseSimulated(options, `--source-topic=${topic}`);
   if (options.in !== undefined) {

@@ -375,14 +375,13 @@ export class EmbeddedLog implements Log {
       metadata[p] = start.metadata;
     }
     while (!signal.aborted) {
-      this.#look();
-      const seen = this.#news.count(watched);
+      const seen = this.#news.count(watched); // each read looks at once for more
       const planned: PlannedStep<S>[] = [];
       let moved = false;
       let taken = 0;
       for (let p = 0; p < partitions; p++) {
         const batch = pending[p] ??
-          await this.#read(found, p, offsets[p], limit);
+          await this.read(topic, p, offsets[p], limit);
         if (batch.count === 0) continue;
         taken += batch.count;
         const step = await tasks[p].step(batch);
