@@ -28,6 +28,8 @@ import type { KnownAnswers } from "./known_answers.ts";
 
 /** How long it waits for news before it looks again, milliseconds. */
 const LOOK_MS = 1000;
+/** The same while a request waits, on a log that does not announce records. */
+const WAITING_MS = 5;
 /** How often it asks the store how far it is, while there is something to forget. */
 const FORGET_MS = 1000;
 
@@ -42,7 +44,7 @@ export interface OutcomeOptions {
   /** The newest answers. */
   readonly known: KnownAnswers;
   /** Who waits for outcomes. */
-  readonly desk: Pick<AnswerDesk, "decided" | "refused">;
+  readonly desk: Pick<AnswerDesk, "decided" | "refused" | "pending">;
 }
 
 /** Reads outcomes and hands them to the desk. */
@@ -68,7 +70,7 @@ export class OutcomeReader {
 
   /** Reads until the signal. */
   async run(signal: AbortSignal): Promise<void> {
-    const { context } = this.#options;
+    const { context, desk } = this.#options;
     const { log } = context;
     const stored = await this.#storedBelow();
     const [predictions, letters] = await log.topics([
@@ -105,7 +107,8 @@ export class OutcomeReader {
       letter = batch.next;
       if ((await Promise.all(reading)).includes(true) || moved) continue;
       this.#caughtUp = true;
-      await log.changed(LOOK_MS, signal, { news, topics: READ_TOPICS });
+      const timeoutMs = desk.pending > 0 ? WAITING_MS : LOOK_MS;
+      await log.changed(timeoutMs, signal, { news, topics: READ_TOPICS });
     }
     await forgetting;
   }

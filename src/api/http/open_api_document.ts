@@ -10,6 +10,10 @@ import { SCOPE_LIST } from "./operations.ts";
 import { paymentSchema } from "./payment_schema.ts";
 import { problemType } from "./problem_document.ts";
 
+/** The texts that TX_FRAUD may be, as in files: in any case, empty to withdraw. */
+const FRAUD_WORDS =
+  "^([01](\\.0)?|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Yy][Ee][Ss]|[Nn][Oo])?$";
+
 const DESCRIPTION =
   "Sends card payments to a stream and answers with its decisions. Errors " +
   "are problem documents by RFC 9457. A path that is not described gets 404, " +
@@ -67,14 +71,17 @@ function bodySchemas(
         TX_FRAUD: {
           description:
             "1: a fraud; 0: none; null: labels before are withdrawn.",
-          enum: [0, 1, null],
+          anyOf: [
+            { enum: [0, 1, false, true, null] },
+            { type: "string", pattern: FRAUD_WORDS },
+          ],
         },
         KNOWN_AT: {
-          type: "string",
+          type: ["string", "null"],
           description: "When it became known, 'YYYY-MM-DD HH:MM:SS' in UTC.",
         },
-        REASON: { type: "string", maxLength: 1000 },
-        SOURCE: { type: "string", maxLength: 1000 },
+        REASON: { type: ["string", "null"], maxLength: 1000 },
+        SOURCE: { type: ["string", "null"], maxLength: 1000 },
       },
       required: ["TRANSACTION_ID", "TX_FRAUD"],
     },
