@@ -476,7 +476,7 @@ export class AnswerDesk {
   }
 
   #forget(entry: Entry): void {
-    this.#entries.delete(entry.id);
+    if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
     if (entry.place !== undefined) this.#places.delete(entry.place);
     entry.over();
   }
