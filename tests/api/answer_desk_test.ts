@@ -15,13 +15,13 @@ import {
 function test(
   name: string,
   options: DeskStreamOptions,
-  check: (stream: DeskStream) => Promise<void>,
+  body: (stream: DeskStream) => Promise<void>,
 ): void {
   testWriting(name, async () => {
     await using folder = temporaryFolder();
     await using stream = await DeskStream.open(folder.path, options);
     await stream.startDesk();
-    await check(stream);
+    await body(stream);
   });
 }
 
@@ -131,6 +131,12 @@ test(
     assert.equal(retryAfter, 1);
     assert.equal(stream.desk.pending, 0);
     await problemOf(stream.score(payment(1)), "unknown");
+    assert.equal((await stream.payments()).length, 1);
+    // After a restart nobody knows that it is under way.
+    await stream.stopDesk();
+    await stream.startDesk();
+    await problemOf(stream.score(payment(1)), "unknown");
+    assert.equal((await stream.payments()).length, 2);
     await stream.start();
     await until(async () => (await stream.predictions()).length > 0);
     const json = await stream.score(payment(1));
@@ -139,6 +145,36 @@ test(
     assert.equal((await stream.predictions()).length, 2);
   },
 );
+
+test("while it is unknown what becomes of a payment, its id is taken", {
+  deadlineMs: 300,
+}, async (stream) => {
+  await problemOf(stream.score(payment(1)), "unknown");
+  // Their first stages are others: none would notice that the ids are equal.
+  for (const card of [2, 3, 4, 5]) {
+    const other = payment(1, { CUSTOMER_ID: card });
+    await problemOf(stream.score(other), "conflicting-id");
+  }
+  await stream.start();
+  const json = await stream.score(payment(1));
+  await stream.assertRecorded(json);
+  assert.equal((await stream.payments()).length, 1);
+});
+
+test("a payment that is rejected after its deadline leaves its id to others", {
+  partitions: 1,
+  aheadSeconds: 10 * DAY_SECONDS,
+  deadlineMs: 300,
+}, async (stream) => {
+  const ahead = payment(1, { at: 2 * DAY_SECONDS });
+  await problemOf(stream.score(ahead), "unknown");
+  await problemOf(stream.score(payment(2)), "unknown");
+  await stream.start();
+  await until(async () => (await stream.predictions()).length === 1);
+  const { members } = await problemOf(stream.score(payment(2)), "rejected");
+  assert.equal(members.REASON, "late");
+  await stream.score(payment(2, { at: 2 * DAY_SECONDS, CUSTOMER_ID: 7 }));
+});
 
 test(
   "times outside --ahead and --lateness are rejected and nothing is appended",
@@ -184,6 +220,8 @@ test("an id that only the first stage knows is a conflict", {
 }, async (stream) => {
   await stream.start(["processor"]);
   await problemOf(stream.score(payment(1)), "unknown");
+  await stream.stopDesk();
+  await stream.startDesk();
   const other = payment(1, { TX_AMOUNT: 1 });
   await problemOf(stream.score(other), "conflicting-id");
   await stream.start();

@@ -121,7 +121,7 @@ async function assertOracle(
   assert.equal((await stream.predictions()).length, predictions.length);
 }
 
-async function check(seed: number): Promise<void> {
+async function assertSeed(seed: number): Promise<void> {
   const random = chance(seed);
   await using folder = temporaryFolder();
   await using stream = await DeskStream.open(folder.path, {
@@ -164,6 +164,6 @@ async function check(seed: number): Promise<void> {
 testWriting(
   "random requests, stops and starts: each id is decided once, and its answers are one",
   async () => {
-    await forEachSeed(3, 100, check);
+    await forEachSeed(3, 100, (seed) => assertSeed(seed));
   },
 );
