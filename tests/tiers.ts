@@ -63,6 +63,7 @@ export const TIERS: readonly Tier[] = [
     places: [
       "tests/base/sqlite/lock_wait_test.ts",
       "tests/cli/",
+      "tests/documents/api_test.ts",
       "tests/documents/rules_test.ts",
       "tests/faults/",
       "tests/roles/declared_stream_test.ts",

@@ -7,8 +7,8 @@
  *
  * A client that asks twice gets the same answer. It is in memory or in the store (see
  * KnownAnswers), or the payment is under way and both wait for one prediction.
- * A payment whose sender got "unknown" is simply appended again; the
- * first stage drops a payment that it has seen.
+ * A payment whose sender got "unknown" stays under way; if that is forgotten,
+ * as at a restart, it is appended again, and the first stage drops it.
  *
  * Requests that come while a group is under way are taken together when it is
  * decided about, or a moment later, so under load they share one look-up, one
@@ -44,6 +44,8 @@ const HOLD_MS = 5;
 const GATHER_MS = 2;
 /** How often it checks whether a deadline has passed, milliseconds. */
 const SWEEP_MS = 20;
+/** Payments in mind that are not decided about and for which nobody waits, at most. */
+const ALONE_MAX = 100_000;
 /** Rejections that came before the append was known to have succeeded, at most. */
 const EARLY_MAX = 4096;
 
@@ -151,6 +153,8 @@ export class AnswerDesk {
   readonly #waiters = new Set<Waiter>();
   readonly #entries = new Map<TransactionId, Entry>();
   readonly #places = new Map<string, Entry>();
+  /** Payments that are not decided about and for which nobody waits, in the order of their last deadlines. */
+  readonly #alone = new Set<Entry>();
   /** Rejections of records whose append has not returned yet, by place. */
   readonly #early = new Map<string, Refusal>();
   #queue: Waiter[] = [];
@@ -365,6 +369,7 @@ export class AnswerDesk {
     }
     const known = this.#entries.get(id);
     if (known) {
+      this.#alone.delete(known);
       known.waiters.add(waiter);
       waiter.entry = known;
       return undefined;
@@ -476,8 +481,9 @@ export class AnswerDesk {
   }
 
   #forget(entry: Entry): void {
-    this.#entries.delete(entry.id);
+    if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
     if (entry.place !== undefined) this.#places.delete(entry.place);
+    this.#alone.delete(entry);
     entry.over();
   }
 
@@ -537,8 +543,20 @@ export class AnswerDesk {
         new Problem("unknown", "unknown, ask again", { retryAfter: 1 }),
       );
       entry?.waiters.delete(waiter);
-      if (entry?.waiters.size === 0) this.#forget(entry);
+      if (entry?.waiters.size === 0) this.#leaveAlone(entry);
     }
+  }
+
+  /** Keeps in mind a payment for which nobody waits any more: it is in the log, and so another one with its id is refused. */
+  #leaveAlone(entry: Entry): void {
+    if (this.#entries.get(entry.id) !== entry) return;
+    // Without a place its rejection would not be noticed.
+    if (entry.place === undefined) return this.#forget(entry);
+    entry.over();
+    entry.sinkFrom = undefined;
+    this.#alone.add(entry);
+    const [oldest] = this.#alone;
+    if (this.#alone.size > ALONE_MAX) this.#forget(oldest);
   }
 }
 

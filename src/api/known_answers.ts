@@ -6,14 +6,25 @@
 import type { TransactionId } from "../payment/payment.ts";
 import type { Answer } from "./answer.ts";
 
-/** Answers that are kept although the store has them: a client asks again soon. */
-const KEPT = 20_000;
-/** Answers that the store does not have yet, at most. */
-const UNSTORED_MAX = 200_000;
+/** How many answers are kept. */
+export interface AnswerLimits {
+  /** Those that are kept although the store has them: a client asks again soon. */
+  readonly kept: number;
+  /** Those that the store does not have yet, at most. */
+  readonly unstored: number;
+}
+
+const LIMITS: AnswerLimits = { kept: 20_000, unstored: 200_000 };
 
 /** The newest answers, by TRANSACTION_ID. */
 export class KnownAnswers {
   readonly #answers = new Map<TransactionId, Answer>();
+  readonly #limits: AnswerLimits;
+
+  /** Keeps none yet. */
+  constructor(limits: AnswerLimits = LIMITS) {
+    this.#limits = limits;
+  }
 
   /** How many there are. */
   get size(): number {
@@ -22,12 +33,13 @@ export class KnownAnswers {
 
   /** Whether more than the usual number are kept, so that forget() has something to do. */
   get isLarge(): boolean {
-    return this.#answers.size > KEPT;
+    return this.#answers.size > this.#limits.kept;
   }
 
   /** Whether the store is so far behind that no more can be kept. */
   get isFull(): boolean {
-    return this.#answers.size >= KEPT + UNSTORED_MAX;
+    const { kept, unstored } = this.#limits;
+    return this.#answers.size >= kept + unstored;
   }
 
   /** The answer to a payment, if it is one of the newest. */
@@ -43,7 +55,7 @@ export class KnownAnswers {
   /** Forgets the oldest answers, as far as the store holds them: predictions below an offset, by partition. */
   forget(storedBelow: ReadonlyMap<number, number>): void {
     for (const [id, { partition, offset }] of this.#answers) {
-      if (this.#answers.size <= KEPT) return;
+      if (this.#answers.size <= this.#limits.kept) return;
       if (offset >= (storedBelow.get(partition) ?? 0)) return;
       this.#answers.delete(id);
     }
