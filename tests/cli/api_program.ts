@@ -27,6 +27,8 @@ export interface ApiProgram extends AsyncDisposable {
   readonly url: string;
   /** Asks for a decision. */
   score(payment: unknown, wantsFeatures?: boolean): Promise<ApiAnswer>;
+  /** Waits until the store has a payment and its prediction. */
+  untilStored(id: unknown): Promise<void>;
   /** Sends SIGTERM, and returns what the program has printed when it has ended. */
   stop(): Promise<Outcome>;
 }
@@ -65,6 +67,16 @@ export async function startApi(
         body: JSON.stringify(payment),
       });
       return { status: response.status, body: await response.json() };
+    },
+    untilStored: async (id) => {
+      const deadline = performance.now() + READY_MS;
+      for (;;) {
+        const response = await fetch(`${url}/v1/payments/${id}`);
+        const { PREDICTION = null } = await response.json();
+        if (PREDICTION !== null) return;
+        assert.ok(performance.now() < deadline, `${id} is not stored`);
+        await delay(POLL_MS);
+      }
     },
     stop: () => end("SIGTERM"),
     async [Symbol.asyncDispose]() {

@@ -117,7 +117,7 @@ export function answerExamples(
     list: {
       NAME: "blocked_cards",
       VERSION,
-      CSV: `value,expires,note\n${CUSTOMER_ID},,stolen\n`,
+      CSV: `value,expires\n${CUSTOMER_ID},\n`,
     },
   };
 }
