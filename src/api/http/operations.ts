@@ -450,7 +450,8 @@ function lists({ security, problems }: Make, examples: AnswerExamples) {
       path: "/v1/lists/{name}",
       operationId: "replaceList",
       summary: "Replace a list",
-      description: "Takes CSV with the columns value and expires; a note is not kept.",
+      description:
+        "Takes CSV with the columns value and expires; a note is not kept.",
       request: {
         params: LIST,
         headers: REPLACEMENT,
