@@ -64,11 +64,13 @@ test(
 );
 
 test(
-  "an answer that was never stored is known again after a restart",
-  {},
+  "an answer that is not stored is kept in memory, and known again after a restart",
+  { limits: { kept: 0, unstored: 100 } },
   async (stream) => {
     await stream.start(["processor", "scorer"]);
     const json = await stream.score(payment(1));
+    await stream.forgetSome();
+    await assertKnown(stream, json);
     await stream.stopDesk();
     await stream.startDesk();
     await assertKnown(stream, json);

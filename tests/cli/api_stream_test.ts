@@ -7,8 +7,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { formatDate, formatDatetime } from "../../src/payment/calendar.ts";
+import type { StreamStatus } from "../../src/stream/status.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { API_PERMISSIONS, startApi } from "./api_program.ts";
+import { waitFor } from "./data_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 
 type Row = Readonly<Record<string, unknown>>;
@@ -30,6 +32,11 @@ async function run(...args: readonly string[]): Promise<string> {
   });
   assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
   return stdout;
+}
+
+/** Whether all stages have taken all that they get. */
+function isStored({ stages }: StreamStatus): boolean {
+  return stages.every(({ lag }) => lag === 0);
 }
 
 function rowsOf(jsonl: string): Row[] {
@@ -100,6 +107,8 @@ testRunning(
       const { FEATURES, ...answer } = body;
       answers.push({ ...answer, ...FEATURES });
     }
+    // A stop does not wait for the writer.
+    await waitFor(at("api"), isStored);
     const { FEATURES } = (await program.score(payments[0], true)).body;
     await program.untilStored(payments.at(-1)?.TRANSACTION_ID);
     const { code, stderr } = await program.stop();
@@ -212,6 +221,7 @@ testRunning(
     const wrong = await program.score({ ...own(9), amount: "10.515" });
     assert.equal(wrong.status, 422);
     assert.equal(typeof wrong.body.REASON, "string");
+    await waitFor(at("data"), isStored);
     const { code, stderr } = await program.stop();
     assert.equal(code, 0, stderr);
     const rows = rowsOf(
