@@ -1,4 +1,5 @@
 /** The store in a real Cassandra, and what else needs one; see cluster_test.ts. */
+import "./api_answers.ts";
 import "./cassandra_faults.ts";
 import "./cassandra_ids.ts";
 import "./cassandra_store.ts";
