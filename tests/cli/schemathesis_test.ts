@@ -4,15 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { isLong } from "../long.ts";
 import { canRun, canWrite } from "../permission.ts";
-import { freePort } from "../services/free_port.ts";
 import { runTool } from "../services/java.ts";
 import { pythonProblem, pythonWithSchemathesis } from "../services/python.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
-import { outcomeOf, startProgram } from "./program_runner.ts";
+import { startApi } from "./api_program.ts";
 
 /** Where its configuration and its hooks are. */
 const SERVICES = fileURLToPath(new URL("../services", import.meta.url));
@@ -25,24 +23,6 @@ const START = "import os, sys; sys.path.insert(0, sys.argv.pop(1)); " +
   "from schemathesis.cli import schemathesis; schemathesis()";
 const SEED = 1;
 const EXAMPLES = isLong ? 200 : 20;
-const READY_MS = 60_000;
-const POLL_MS = 50;
-
-/** Waits until a path is answered with 200. */
-async function untilOk(url: string): Promise<void> {
-  const deadline = performance.now() + READY_MS;
-  while (performance.now() < deadline) {
-    try {
-      const response = await fetch(url);
-      await response.body?.cancel();
-      if (response.ok) return;
-    } catch {
-      // It does not listen yet.
-    }
-    await delay(POLL_MS);
-  }
-  throw new Error(`${url} was not answered with 200 in time`);
-}
 
 /** What keeps the test from running; undefined if nothing does. */
 async function findProblem(): Promise<string | undefined> {
@@ -58,13 +38,11 @@ async function findProblem(): Promise<string | undefined> {
   }
 }
 
-/** Runs all checks on the API at a port. */
+/** Runs all checks on the API at an address. */
 async function testApi(
-  port: number,
+  url: string,
   folder: string,
 ): Promise<{ readonly success: boolean; readonly output: string }> {
-  const url = `http://127.0.0.1:${port}`;
-  await untilOk(`${url}/readyz`);
   return await runTool(await pythonWithSchemathesis(), [
     ...["-c", START, SERVICES, folder],
     `--config-file=${join(SERVICES, "schemathesis.toml")}`,
@@ -81,23 +59,14 @@ Deno.test({
   ignore: problem !== undefined,
   fn: async () => {
     await using folder = temporaryFolder();
-    const port = freePort();
-    const child = startProgram([
-      ...["run", "--definition=live", "--model=built-in"],
-      `--api-port=${port}`,
+    await using program = await startApi([
+      ...["--definition=live", "--model=built-in"],
       `--data=${join(folder.path, "data")}`,
-    ], {
-      permissions: ["--allow-read", "--allow-write", "--allow-net=127.0.0.1"],
-    });
-    const outcome = outcomeOf(child);
-    await child.stdin.close();
-    const found = await testApi(port, folder.path).finally(() => {
-      child.kill("SIGTERM");
-      return outcome;
-    });
+    ]);
+    const found = await testApi(program.url, folder.path);
     assert.ok(found.success, found.output);
     assert.match(found.output, /(\d{3,}) generated, \1 passed/);
-    const { code, stderr } = await outcome;
+    const { code, stderr } = await program.stop();
     assert.equal(code, 0, stderr);
   },
 });
