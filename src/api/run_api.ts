@@ -1,5 +1,4 @@
 /** The role `api`: takes payments by HTTP, and answers with what the stages decide about them. */
-import { ConfigError } from "../base/error.ts";
 import { rest } from "../base/clock.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
@@ -9,6 +8,7 @@ import { runTogether } from "../roles/together.ts";
 import { controlRecords } from "../stream/control.ts";
 import { hasTaken, type StreamContext } from "../stream/stream_context.ts";
 import { PIPELINE, SCORING, WRITER_GROUP } from "../stream/topics.ts";
+import { API_ORIGIN, otherSource } from "./api_origin.ts";
 import { AnswerDesk } from "./answer_desk.ts";
 import { KnownAnswers } from "./known_answers.ts";
 import { OutcomeReader } from "./outcome_reader.ts";
@@ -18,8 +18,6 @@ import { listenApi } from "./http/api_listener.ts";
 
 /** The id by which one process at a time says that the payments come by the API. */
 const ORIGIN_PRODUCER = "fraudstream-api";
-/** The origin of a stream whose payments come by the API. */
-export const API_ORIGIN = "--role=api";
 
 /** How long requests that wait at a stop may take, milliseconds. */
 const LAST_MS = 2000;
@@ -109,12 +107,7 @@ async function beginStream(
   );
   const { origin, begun } = control;
   if (origin?.fingerprint === API_ORIGIN && begun !== undefined) return begun;
-  throw new ConfigError(
-    "this stream has its payments from " +
-      `${origin?.fingerprint ?? "another program's topic"}, and an API needs ` +
-      "a separate stream; choose another --data folder (on Kafka another " +
-      "--topic-prefix)",
-  );
+  throw otherSource(origin?.fingerprint);
 }
 
 /** Waits until the stages have taken what was there when the API started. */

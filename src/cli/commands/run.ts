@@ -6,6 +6,7 @@ import {
   mayListen,
   openDashboard,
 } from "../../dashboard/dashboard.ts";
+import { requireApiOrigin } from "../../api/api_origin.ts";
 import { ConfigError, DataError, LogError } from "../../base/error.ts";
 import { type Pace, type Role, type RunSettings } from "../../roles/role.ts";
 import type { StreamParameters } from "../../stream/control.ts";
@@ -623,6 +624,7 @@ async function readSettings(
   const usesFolder = connection.log.kind === "embedded" ||
     roles.includes("writer") || roles.includes("labels") ||
     readPage(options) !== undefined;
+  if (api) requireApiOrigin(found?.origin);
   const isOnKafka = connection.log.kind === "kafka";
   const parameters = readParameters(
     {
