@@ -179,7 +179,7 @@ testWriting(
         ["flip log.db of a kill", killed, flipBit("log.db"), 2, 50],
         ["flip WAL", killed, flipBit("log.db-wal"), 10, 400],
         ["cut WAL", killed, truncate("log.db-wal"), 4, 150],
-        ["flip checkpointed WAL", checkpointed, flipBit("log.db-wal"), 10, 200],
+        ["flip checkpointed WAL", checkpointed, flipBit("log.db-wal"), 40, 200],
         ["cut checkpointed WAL", checkpointed, truncate("log.db-wal"), 4, 100],
         ["flip shm", killed, flipBit("log.db-shm"), 2, 50],
       ] as const
