@@ -5,8 +5,9 @@
  * prediction_topic, or a rejection by the dead letters. Before answers leave,
  * the log is synced once for all of them.
  *
- * A client that asks twice gets the same answer. It is in memory or in the store (see
- * KnownAnswers), or the payment is under way and both wait for one prediction.
+ * A client that asks twice gets the same answer. It is in memory or in the
+ * store (see KnownAnswers), or the payment is under way and both wait for one
+ * prediction.
  * A payment whose sender got "unknown" stays under way; if that is forgotten,
  * as at a restart, it is appended again, and the first stage drops it.
  *
@@ -374,7 +375,7 @@ export class AnswerDesk {
       waiter.entry = known;
       return undefined;
     }
-    const refusal = this.#untimely(waiter.payment);
+    const refusal = this.untimely(waiter.payment);
     if (refusal) {
       this.counters.rejected++;
       this.#fail(waiter, rejected(refusal));
@@ -461,10 +462,6 @@ export class AnswerDesk {
       message: `${subject} not within 68 years after the stream's first day, ` +
         formatDate(startSeconds),
     };
-  }
-
-  #untimely(payment: MappedPayment): Refusal | undefined {
-    return this.untimely(payment);
   }
 
   #refuse(entry: Entry, refusal: Refusal): void {
