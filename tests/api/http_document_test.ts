@@ -152,6 +152,47 @@ Deno.test("tokens are described only where they are needed", async () => {
   assert.equal(open.paths["/v1/score"].post.responses["401"], undefined);
 });
 
+Deno.test("the payments of the document are of when it is asked for", async () => {
+  let now = 0;
+  const { ask } = openApi({}, { now: () => now });
+  const clock = Date.now;
+  const timeAt = async (hours: number) => {
+    now = hours * 3_600_000;
+    Date.now = () => Date.UTC(2030, 0, 1) + now;
+    const { paths } = await (await ask("/openapi.json")).json();
+    const { content } = paths["/v1/score"].post.requestBody;
+    return content["application/json"].example.TX_DATETIME;
+  };
+  try {
+    assert.equal(await timeAt(1), "2030-01-01T01:00:00Z");
+    assert.equal(await timeAt(49), "2030-01-03T01:00:00Z");
+  } finally {
+    Date.now = clock;
+  }
+});
+
+Deno.test("a document is not made for each request", async () => {
+  let now = 0;
+  const api = new MemoryApi();
+  let made = 0;
+  const { featureNames } = api;
+  Object.defineProperty(api, "featureNames", {
+    get: () => (made++, featureNames),
+  });
+  const { ask } = openApi({}, { api, now: () => now });
+  const readsOf = async (path: string) => {
+    const before = made;
+    await (await ask(path)).text();
+    return made - before;
+  };
+  assert.ok(await readsOf("/openapi.json") > 0);
+  now = 59_999;
+  assert.equal(await readsOf("/docs"), 0);
+  assert.equal(await readsOf("/openapi.json"), 0);
+  now = 60_000;
+  assert.ok(await readsOf("/docs") > 0);
+});
+
 Deno.test("the page shows each operation and asks no other host", async () => {
   const { ask } = openApi();
   const response = await ask("/docs");

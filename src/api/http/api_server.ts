@@ -86,7 +86,7 @@ export function apiServer(
   addRules(parts);
   addLists(parts);
   addHealth(parts, metrics);
-  addDescription(parts);
+  addDescription(parts, now);
   return {
     async fetch(request, address) {
       const visit: Visit = { address, route: "none", who: "" };
@@ -325,8 +325,11 @@ function text(body: string, type = "text/plain; charset=utf-8"): Answer {
   return json(body, 200, { "content-type": type });
 }
 
-function addDescription({ app, api, settings, operations }: Parts): void {
-  const document = openApiDocument(app, api, settings);
+function addDescription(
+  { app, api, settings, operations }: Parts,
+  now: () => number,
+): void {
+  const document = openApiDocument(api, settings, now);
   app.openapi(operations.openApi, (c) => {
     c.env.route = c.req.routePath;
     return json(JSON.stringify(document()));

@@ -1,12 +1,12 @@
 /** The OpenAPI 3.1 document of the API, from the operations that the router serves. */
-import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { PROBLEM_STATUS, type ProblemKind } from "../problem.ts";
 import type { JsonSchema } from "../../definition/shape.ts";
 import type { IdKind } from "../../payment/payment_shape.ts";
 import { ID_BYTES_MAX } from "../../payment/text_rule.ts";
 import type { StreamApi } from "../stream_api.ts";
 import type { ApiSettings } from "../../roles/api_settings.ts";
-import { SCOPE_LIST } from "./operations.ts";
+import { operationsOf, SCOPE_LIST } from "./operations.ts";
 import { paymentSchema } from "./payment_schema.ts";
 import { problemType } from "./problem_document.ts";
 
@@ -19,39 +19,50 @@ const DESCRIPTION =
   "are problem documents by RFC 9457. A path that is not described gets 404, " +
   "another method of a path 405 with Allow.";
 
-/**
- * Adds the schemas to an application; returns the document's maker.
- *
- * @internal (deno doc --lint would want hono documented)
- */
+/** How long a document is shown: making one keeps decisions waiting, and its payments are of that moment. */
+const FRESH_MS = 60_000;
+
+/** The document, made when it is asked for; `now` is a clock in milliseconds. */
 export function openApiDocument(
-  // deno-lint-ignore no-explicit-any
-  app: OpenAPIHono<any>,
   api: StreamApi,
-  { tokensFile }: ApiSettings,
+  settings: ApiSettings,
+  now: () => number,
 ): () => object {
+  let made: { readonly at: number; readonly document: object } | undefined;
+  return () => {
+    if (made === undefined || now() - made.at >= FRESH_MS) {
+      made = { at: now(), document: documentOf(api, settings) };
+    }
+    return made.document;
+  };
+}
+
+function documentOf(api: StreamApi, settings: ApiSettings): object {
+  const app = new OpenAPIHono();
   const registry = app.openAPIRegistry;
+  for (const operation of Object.values(operationsOf(api, settings))) {
+    registry.registerPath(operation);
+  }
   for (const [name, schema] of Object.entries(schemasOf(api))) {
     registry.register(name, schema);
   }
   for (const [name, schema] of Object.entries(bodySchemas(api))) {
     registry.registerComponent("schemas", name, { ...schema });
   }
-  if (tokensFile !== undefined) {
+  if (settings.tokensFile !== undefined) {
     registry.registerComponent("securitySchemes", "bearer", {
       type: "http",
       scheme: "bearer",
       description: `A token with a scope: ${SCOPE_LIST}.`,
     });
   }
-  return () =>
-    app.getOpenAPI31Document({
-      openapi: "3.1.0",
-      info: { title: "fraudstream", version: "1", description: DESCRIPTION },
-      servers: [{ url: "/" }],
-      tags: ["Decisions", "Reading", "Rules and lists", "Operation"]
-        .map((name) => ({ name })),
-    });
+  return app.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: { title: "fraudstream", version: "1", description: DESCRIPTION },
+    servers: [{ url: "/" }],
+    tags: ["Decisions", "Reading", "Rules and lists", "Operation"]
+      .map((name) => ({ name })),
+  });
 }
 
 /** The schemas of bodies, which the stream validates itself. */
