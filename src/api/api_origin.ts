@@ -1,8 +1,6 @@
 /** The streams whose payments come by the API. */
 import { ConfigError } from "../base/error.ts";
-
-/** What the control topic says of such a stream's origin. */
-export const API_ORIGIN = "--role=api";
+import { API_ORIGIN } from "../stream/control.ts";
 
 /** Throws ConfigError for a stream whose payments come from elsewhere: of a simulation, files or another stream. */
 export function requireApiOrigin(

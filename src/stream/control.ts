@@ -143,6 +143,9 @@ export interface StreamOrigin {
   readonly fingerprint: string;
 }
 
+/** The data flags of a stream whose payments come by the API. */
+export const API_ORIGIN = "--role=api";
+
 /** How far the producer is. */
 export interface ProducerPosition {
   /** TRANSACTION_ID of the next payment of a simulation; payments published so far. */

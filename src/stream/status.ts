@@ -5,7 +5,7 @@ import { valueEnd, valueStart } from "../log/record_batch.ts";
 import { CELL } from "../payment/payment_cells.ts";
 import { ShapedJsonReader } from "../payment/payment_json.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
-import { Control, type StreamParameters } from "./control.ts";
+import { API_ORIGIN, Control, type StreamParameters } from "./control.ts";
 import {
   completeFrom,
   type Follower,
@@ -59,7 +59,7 @@ export interface StageStatus {
 export interface StreamStatus {
   /** When TX_TIME_SECONDS is 0, seconds since 1970: our producer's start, or what the rows of another program count from; undefined before the first. */
   readonly startSeconds: number | undefined;
-  /** Whether our producer has begun the stream; another program's payments are not counted as produced. */
+  /** Whether our producer has begun the stream; another program's payments, and those of the API, are not counted as produced. */
   readonly simulated: boolean;
   /** Payments published by our producer. */
   readonly produced: number;
@@ -116,7 +116,8 @@ export async function readStatus(
     follow: followStatus(control),
     followers: followers.length > 0 ? followers : undefined,
     startSeconds: control.begun ?? await startOfRows(log, control.parameters),
-    simulated: control.origin !== undefined,
+    simulated: control.origin !== undefined &&
+      control.origin.fingerprint !== API_ORIGIN,
     produced: control.position?.nextId ?? 0,
     complete: control.end(TRANSACTION_TOPIC) !== undefined,
     stages,

@@ -111,8 +111,10 @@ testRunning(
     await waitFor(at("api"), isStored);
     const { FEATURES } = (await program.score(payments[0], true)).body;
     await program.untilStored(payments.at(-1)?.TRANSACTION_ID);
-    const { code, stderr } = await program.stop();
+    const { code, stdout, stderr } = await program.stop();
     assert.equal(code, 0, stderr);
+    assert.match(stdout, /^stored {5}[1-9]/m);
+    assert.doesNotMatch(stdout, /published/);
     const names = [...Object.keys(FEATURES), "SCORE", "ALERT", "MODEL_VERSION"];
     assert.ok(names.length > 14);
     const answered = byId(answers, names);

@@ -62,6 +62,24 @@ for (const columns of [80, 100, 200]) {
   }
 }
 
+Deno.test("a stream whose payments come by the API waits for them", () => {
+  const begun: StreamStatus = {
+    ...status(0, 0),
+    simulated: false,
+    produced: 0,
+    stages: [
+      { ...stage("customer windows", 0, 0), progress: 0 },
+      { ...stage("terminal windows", 0, 0), progress: 0 },
+      { ...stage("writer", 0, 0), progress: 0 },
+    ],
+  };
+  const lineOf = (status: StreamStatus) =>
+    liveLine({ status, before: begun, rate: 0, p99: undefined }, 300);
+  assert.match(lineOf(begun), /^waiting for payments {2}processed 0 /);
+  const taken = lineOf({ ...status(5, 5), simulated: false, produced: 0 });
+  assert.match(taken, /^2018-09-30 23:59 {2}processed 5 /);
+});
+
 Deno.test("where labels arrive later the line counts labels, not frauds", () => {
   const { stages: [customer, ...stages], ...all } = status(1000, 1000);
   const counters = { ...customer.counters, labels: 7 };

@@ -127,6 +127,10 @@ Deno.test("a run that stored nothing says what it did", () => {
     "1,754,155 scored in 12.5 s, 140,332 per second; data in tour",
   );
   assert.equal(
+    workOf(summary({ written: 5 })),
+    "5 stored in 12.5 s, 0.4 per second; data in tour",
+  );
+  assert.equal(
     workOf(summary({ before: status(ALL, ALL), written: 0 })),
     "nothing new was stored in 12.5 s; data in tour",
   );

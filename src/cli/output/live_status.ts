@@ -86,6 +86,8 @@ function eventTime(status: StreamStatus): string | undefined {
   const progress = writer.progress || terminal.progress ||
     status.stages[0].progress;
   if (status.startSeconds === undefined) return undefined;
+  // An API begins the stream at midnight, before there is a payment.
+  if (!status.simulated && progress === 0) return undefined;
   return formatDatetime(status.startSeconds + progress);
 }
 

@@ -208,9 +208,14 @@ function workText(summary: RunSummary): string {
   if (count === 0) {
     return `nothing new was ${done} in ${seconds.toFixed(1)} s${where}`;
   }
-  const rate = thousands(Math.round(count / seconds));
+  const rate = rateText(count / seconds);
   return `${thousands(count)} ${done} in ${seconds.toFixed(1)} s, ` +
     `${rate} per second${where}`;
+}
+
+/** A rate, with a digit behind the point where it would else be about nothing. */
+function rateText(rate: number): string {
+  return rate < 10 ? rate.toFixed(1) : thousands(Math.round(rate));
 }
 
 /** How many labels the intake has passed on. */
