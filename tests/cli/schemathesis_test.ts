@@ -3,8 +3,10 @@
  * requests that it does not, and checks every answer against it.
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { SCOPES } from "../../src/api/http/api_tokens.ts";
 import { isLong } from "../long.ts";
 import { canRun, canWrite } from "../permission.ts";
 import { runTool } from "../services/java.ts";
@@ -22,6 +24,8 @@ const START = "import os, sys; sys.path.insert(0, sys.argv.pop(1)); " +
   "os.chdir(sys.argv.pop(1)); " +
   "from schemathesis.cli import schemathesis; schemathesis()";
 const SEED = 1;
+/** What may ask for everything. */
+const TOKEN = `fst_${"A".repeat(43)}`;
 const EXAMPLES = isLong ? 200 : 20;
 
 /** What keeps the test from running; undefined if nothing does. */
@@ -38,10 +42,11 @@ async function findProblem(): Promise<string | undefined> {
   }
 }
 
-/** Runs all checks on the API at an address. */
+/** Runs all checks on the API at an address, with a token where it has tokens. */
 async function testApi(
   url: string,
   folder: string,
+  hasTokens: boolean,
 ): Promise<{ readonly success: boolean; readonly output: string }> {
   return await runTool(await pythonWithSchemathesis(), [
     ...["-c", START, SERVICES, folder],
@@ -49,24 +54,32 @@ async function testApi(
     ...["run", `${url}/openapi.json`, "--no-color", "--checks=all"],
     ...[`--seed=${SEED}`, `--max-examples=${EXAMPLES}`],
     "--generation-database=none",
+    ...hasTokens ? [`--header=Authorization: Bearer ${TOKEN}`] : [],
   ]);
 }
 
 const problem = await findProblem();
-const name = "all checks of Schemathesis pass on the API";
-Deno.test({
-  name: problem === undefined ? name : `${name} (${problem})`,
-  ignore: problem !== undefined,
-  fn: async () => {
-    await using folder = temporaryFolder();
-    await using program = await startApi([
-      ...["--definition=live", "--model=built-in"],
-      `--data=${join(folder.path, "data")}`,
-    ]);
-    const found = await testApi(program.url, folder.path);
-    assert.ok(found.success, found.output);
-    assert.match(found.output, /(\d{3,}) generated, \1 passed/);
-    const { code, stderr } = await program.stop();
-    assert.equal(code, 0, stderr);
-  },
-});
+for (const hasTokens of [false, true]) {
+  const name = "all checks of Schemathesis pass on the API" +
+    (hasTokens ? " with tokens" : "");
+  Deno.test({
+    name: problem === undefined ? name : `${name} (${problem})`,
+    ignore: problem !== undefined,
+    fn: async () => {
+      await using folder = temporaryFolder();
+      const tokens = join(folder.path, "tokens");
+      const digest = createHash("sha256").update(TOKEN).digest("hex");
+      Deno.writeTextFileSync(tokens, `all ${SCOPES.join()} ${digest}\n`);
+      await using program = await startApi([
+        ...["--definition=live", "--model=built-in"],
+        `--data=${join(folder.path, "data")}`,
+        ...hasTokens ? [`--api-tokens=${tokens}`] : [],
+      ]);
+      const found = await testApi(program.url, folder.path, hasTokens);
+      assert.ok(found.success, found.output);
+      assert.match(found.output, /(\d{3,}) generated, \1 passed/);
+      const { code, stderr } = await program.stop();
+      assert.equal(code, 0, stderr);
+    },
+  });
+}
