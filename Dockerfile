@@ -15,6 +15,7 @@ RUN deno compile --frozen --no-prompt --allow-net \
   '--allow-env=FRAUDSTREAM_*,KAFKAJS_*' --allow-read=/run/secrets \
   --include src/roles/role_worker.ts \
   --include src/api/api_worker.ts \
+  --include src/api/http/server_worker.ts \
   --include src/dashboard/server/dashboard_worker.ts \
   --include src/learning/fit/fit_worker.ts --output fraudstream main.ts
 

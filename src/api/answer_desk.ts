@@ -495,12 +495,14 @@ export class AnswerDesk {
   #leave(waiter: Waiter, decided: Decided): void {
     if (waiter.isOver) return;
     this.#leaving.push({ waiter, decided });
-    if (!this.#isSyncing) this.#sync();
+    if (this.#isSyncing) return;
+    this.#isSyncing = true;
+    // What else was decided about at this moment leaves with it.
+    queueMicrotask(() => this.#sync());
   }
 
   async #sync(): Promise<void> {
     const { log } = this.#options.context;
-    this.#isSyncing = true;
     while (this.#leaving.length > 0) {
       const leaving = this.#leaving;
       this.#leaving = [];

@@ -24,7 +24,8 @@ runThread<RoleWork, never, FromRole>((work, starter) =>
     );
     const signal = AbortSignal.any([context.signal, failed.signal]);
     const serving = (address: string) => send({ kind: "serving", address });
-    const api = runApi({ ...context, signal }, settings, serving)
+    const options = { log: work.log, serving };
+    const api = runApi({ ...context, signal }, settings, options)
       .finally(() => over.abort());
     const outcomes = await Promise.allSettled([...others, api]);
     for (const outcome of outcomes) {

@@ -101,8 +101,8 @@ export class DeskApi implements StreamApi {
     this.#state = "stopping";
   }
 
-  get notReady(): string | undefined {
-    return NOT_READY[this.#state];
+  notReady(): Promise<string | undefined> {
+    return Promise.resolve(NOT_READY[this.#state]);
   }
 
   async score(body: string, wantsFeatures: boolean): Promise<ScoreAnswer> {
@@ -202,7 +202,11 @@ export class DeskApi implements StreamApi {
     return await this.#rules.replaceList(name, csv, version, who);
   }
 
-  metrics(): readonly ApiMetric[] {
+  metrics(): Promise<readonly ApiMetric[]> {
+    return Promise.resolve(this.#metrics());
+  }
+
+  #metrics(): readonly ApiMetric[] {
     const { desk, known } = this.#options;
     const { counters } = desk;
     const counter = (name: string, value: number, help: string) =>

@@ -1,5 +1,8 @@
 /** The role `api`: takes payments by HTTP, and answers with what the stages decide about them. */
 import { rest } from "../base/clock.ts";
+import type { LoggerOptions } from "../base/logger.ts";
+import { Thread } from "../base/thread.ts";
+import { untilAborted } from "../base/unless_stopped.ts";
 import { readWholeFile } from "../base/whole_file.ts";
 import { HMAC_KEY_BYTES_MAX } from "../definition/identifier.ts";
 import type { RunSettings } from "../roles/role.ts";
@@ -13,14 +16,16 @@ import { AnswerDesk } from "./answer_desk.ts";
 import { KnownAnswers } from "./known_answers.ts";
 import { OutcomeReader } from "./outcome_reader.ts";
 import { DeskApi } from "./desk_api.ts";
-import { apiServer } from "./http/api_server.ts";
-import { listenApi } from "./http/api_listener.ts";
+import type { FromServer, ServerWork } from "./http/server_worker.ts";
+import { answering, type ApiReply } from "./remote_api.ts";
 
 /** The id by which one process at a time says that the payments come by the API. */
 const ORIGIN_PRODUCER = "fraudstream-api";
 
 /** How long requests that wait at a stop may take, milliseconds. */
 const LAST_MS = 2000;
+/** How long the server's thread may take to send its last answers, milliseconds. */
+const SERVER_STOP_MS = 2000;
 /** How often it looks whether the stages have caught up, milliseconds. */
 const LOOK_MS = 50;
 
@@ -28,11 +33,14 @@ const LOOK_MS = 50;
 export async function runApi(
   context: StreamContext,
   settings: RunSettings,
-  serving: (address: string) => void,
+  { log: logOptions, serving }: {
+    readonly log: Omit<LoggerOptions, "write">;
+    readonly serving: (address: string) => void;
+  },
 ): Promise<void> {
   const { api } = settings;
   if (!api) return;
-  const { log, signal, logger } = context;
+  const { log, signal, parameters } = context;
   await using opened = await openStoreOf(context, settings);
   if (!opened) return;
   const store = opened.resource;
@@ -62,12 +70,27 @@ export async function runApi(
       ? undefined
       : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX),
   });
-  await using server = listenApi(
-    served,
-    apiServer(stream, served, { logger }),
-  );
-  serving(server.address);
+  const answer = answering(stream, (replies) => server.send(replies));
+  const { featureNames } = stream;
+  const server = new Thread<ServerWork, readonly ApiReply[], FromServer>({
+    module: new URL("./http/server_worker.ts", import.meta.url),
+    name: "API server",
+    work: { served, parameters, featureNames, log: logOptions },
+    received: (sent) => {
+      if (sent.kind === "calls") answer(sent.calls);
+      else serving(sent.address);
+    },
+  });
+  await using _ended = {
+    // What the desk has answered is sent before.
+    [Symbol.asyncDispose]: async () => {
+      await server.stop(SERVER_STOP_MS);
+    },
+  };
   await runTogether(own, [
+    // It ends by itself only where it fails.
+    async ({ signal }) =>
+      await Promise.race([server.ended, untilAborted(signal)]),
     async ({ signal }) => await desk.run(producer, signal),
     async ({ signal }) => await reader.run(signal),
     async ({ signal }) => {
@@ -122,11 +145,4 @@ async function untilStagesCaughtUp(
       await rest(LOOK_MS, signal);
     }
   }
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) =>
-    signal.addEventListener("abort", () => resolve(), { once: true })
-  );
 }

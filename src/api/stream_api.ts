@@ -28,7 +28,7 @@ export interface StreamApi {
   /** Names of the features, in their order. */
   readonly featureNames: readonly string[];
   /** Why it cannot answer yet; undefined if it can. */
-  readonly notReady: string | undefined;
+  notReady(): Promise<string | undefined>;
   /** Decides about the payment in a JSON text, with its features if they are wanted. */
   score(body: string, withFeatures: boolean): Promise<ScoreAnswer>;
   /** Appends payments without waiting for their decisions: `{"ACCEPTED":2,"REJECTED":[{"LINE":3,"REASON":"late","MESSAGE":"…"}]}`. */
@@ -61,7 +61,7 @@ export interface StreamApi {
     who: string,
   ): Promise<VersionedAnswer>;
   /** Numbers for /metrics. */
-  metrics(): readonly ApiMetric[];
+  metrics(): Promise<readonly ApiMetric[]>;
 }
 
 /** A resource that has versions, which are its ETag. */

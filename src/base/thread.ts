@@ -23,9 +23,12 @@ type FromThread<Sent> =
   | { readonly kind: "ended"; readonly error?: Failure };
 
 /** An error as it crosses threads. */
-interface Failure {
+export interface Failure {
+  /** Name of its class. */
   readonly name: string;
+  /** Its message. */
   readonly message: string;
+  /** Its stack, if it had one. */
   readonly stack: string | undefined;
 }
 
@@ -158,7 +161,8 @@ export function runThread<Work, More, Sent>(
   };
 }
 
-function failureOf(error: unknown): Failure {
+/** An error, to send it to another thread. */
+export function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) {
     return { name: "Error", message: String(error), stack: undefined };
   }
@@ -175,7 +179,7 @@ const ERROR_CLASSES = {
 };
 
 /** The error of another thread as one of this thread. */
-function errorOf({ name, message, stack }: Failure): Error {
+export function errorOf({ name, message, stack }: Failure): Error {
   const known = Object.hasOwn(ERROR_CLASSES, name)
     ? ERROR_CLASSES[name as keyof typeof ERROR_CLASSES]
     : Error;

@@ -108,11 +108,11 @@ Deno.test("health, readiness and metrics", async () => {
   const { api, ask, post } = openApi();
   assert.equal(await (await ask("/healthz")).text(), "ok\n");
   assert.equal(await (await ask("/readyz")).text(), "ready\n");
-  api.notReady = "the features are made again";
+  api.waitsFor = "the features are made again";
   const waiting = await ask("/readyz");
   assert.equal(waiting.status, 503);
   assert.equal(waiting.headers.get("retry-after"), "1");
-  assert.equal((await waiting.json()).detail, api.notReady);
+  assert.equal((await waiting.json()).detail, api.waitsFor);
   await post("/v1/score", "{}");
   const text = await (await ask("/metrics")).text();
   assert.match(

@@ -27,7 +27,8 @@ export class MemoryApi implements StreamApi {
   readonly definition;
   readonly shape;
   readonly featureNames: readonly string[] = ["CUSTOMER_NB_TX_1DAY"];
-  notReady: string | undefined;
+  /** What notReady() says. */
+  waitsFor: string | undefined;
   readonly calls: Call[] = [];
   /** Thrown by the next calls, if set. */
   failure: Error | undefined;
@@ -133,13 +134,17 @@ export class MemoryApi implements StreamApi {
     return listAnswer(name, csv);
   }
 
-  metrics(): readonly ApiMetric[] {
-    return [{
+  notReady(): Promise<string | undefined> {
+    return Promise.resolve(this.waitsFor);
+  }
+
+  metrics(): Promise<readonly ApiMetric[]> {
+    return Promise.resolve([{
       name: "waiting",
       kind: "gauge",
       help: "Payments that wait.",
       value: 7,
-    }];
+    }]);
   }
 
   #call(method: string, ...args: unknown[]): void {

@@ -309,15 +309,16 @@ function addHealth(
     c.env.route = c.req.routePath;
     return text("ok\n");
   });
-  app.openapi(operations.readyz, (c) => {
+  app.openapi(operations.readyz, async (c) => {
     c.env.route = c.req.routePath;
-    const { notReady } = api;
+    const notReady = await api.notReady();
     if (notReady === undefined) return text("ready\n");
     throw new Problem("unavailable", notReady, { retryAfter: 1 });
   });
   app.openapi(
     { ...operations.metrics, middleware: enter("metrics") },
-    async () => text(await metrics.text(api.metrics()), metrics.contentType),
+    async () =>
+      text(await metrics.text(await api.metrics()), metrics.contentType),
   );
 }
 
