@@ -5,7 +5,8 @@
  * at the public address, with TLS if its listener has it: it lets in so many
  * connections, of one address fewer, hands their bytes on, and closes those to
  * which the server has not said anything for a while: requests without an end,
- * idle connections, and readers that do not read.
+ * idle connections, and readers that do not read. The while begins again with
+ * the first bytes of a request, so an idle connection is not closed on them.
  */
 import { REAL_CLOCK, rest } from "./clock.ts";
 
@@ -47,8 +48,10 @@ interface Passage {
   readonly address: string;
   readonly client: Client;
   server: Deno.TcpConn | undefined;
-  /** When the server said something last, milliseconds of performance.now(). */
-  heard: number;
+  /** Whether the client has sent something since the server said something. */
+  isAsking: boolean;
+  /** When that began, or else when the server said something last: milliseconds of performance.now(). */
+  since: number;
 }
 
 /** Serves until it is disposed of. */
@@ -166,7 +169,8 @@ export class Gate implements AsyncDisposable {
       address,
       client,
       server: undefined,
-      heard: performance.now(),
+      isAsking: false,
+      since: performance.now(),
     };
     this.#passages.add(passage);
     // A connection that breaks off is no error.
@@ -183,10 +187,20 @@ export class Gate implements AsyncDisposable {
     this.#ports.set(server.localAddr.port, passage);
     if ("setNoDelay" in client) client.setNoDelay(true);
     server.setNoDelay(true);
-    const asking = copy(client, server, () => this.#askedAt = performance.now())
+    const asking = copy(client, server, () => this.#asks(passage))
       .then(() => server.closeWrite());
     asking.catch(() => this.#end(passage));
-    await copy(server, client, () => passage.heard = performance.now());
+    await copy(server, client, () => {
+      passage.isAsking = false;
+      passage.since = performance.now();
+    });
+  }
+
+  #asks(passage: Passage): void {
+    this.#askedAt = performance.now();
+    if (passage.isAsking) return;
+    passage.isAsking = true;
+    passage.since = this.#askedAt;
   }
 
   #end(passage: Passage): void {
@@ -201,7 +215,7 @@ export class Gate implements AsyncDisposable {
   #closeQuiet(): void {
     const latest = performance.now() - this.#options.quietMs;
     for (const passage of this.#passages) {
-      if (passage.heard < latest) this.#end(passage);
+      if (passage.since < latest) this.#end(passage);
     }
   }
 }

@@ -30,6 +30,15 @@ Deno.test("the API answers over plain HTTP, also to many at once", async () => {
   assert.deepEqual(new Set(statuses), new Set([200]));
 });
 
+Deno.test("answers say how long an idle connection is kept", async () => {
+  await using listener = listening();
+  for (const path of ["/healthz", "/v1/score", "/nothing"]) {
+    const response = await fetch(`${listener.address}${path}`);
+    await response.body?.cancel();
+    assert.equal(response.headers.get("keep-alive"), "timeout=60");
+  }
+});
+
 Deno.test("the API speaks TLS with the certificate that it is given", async () => {
   await using folder = temporaryFolder();
   const { cert, key } = selfSigned();

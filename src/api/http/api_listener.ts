@@ -8,7 +8,7 @@ import type { ApiSettings } from "../../roles/api_settings.ts";
 /** Connections at once, and those of one address. */
 const CONNECTIONS_MAX = 1000;
 const PER_ADDRESS_MAX = 500;
-/** Longer than any answer takes to begin. */
+/** Longer than any answer takes to begin. Answers say it in whole seconds. */
 const QUIET_MS = 60_000;
 
 /** An API that listens until it is disposed of. */
@@ -29,9 +29,14 @@ export function listenApi(
   quietMs = QUIET_MS,
 ): ApiListener {
   const listener = open(settings);
+  const keepAlive = `timeout=${Math.floor(quietMs / 1000)}`;
   const gate = new Gate({
     listener,
-    fetch,
+    fetch: async (request, address) => {
+      const response = await fetch(request, address);
+      response.headers.set("keep-alive", keepAlive);
+      return response;
+    },
     connectionsMax: CONNECTIONS_MAX,
     perAddressMax: PER_ADDRESS_MAX,
     quietMs,
