@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { formatDate, formatDatetime } from "../../src/payment/calendar.ts";
 import type { StreamStatus } from "../../src/stream/status.ts";
+import { freePort } from "../services/free_port.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { API_PERMISSIONS, startApi } from "./api_program.ts";
 import { waitFor } from "./data_folder.ts";
@@ -309,12 +310,21 @@ testRunning(
     Deno.writeTextFileSync(own, OWN_DEFINITION);
     writeCsv(at("p.csv"), [{ TRANSACTION_ID: 1 }]);
     const busy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const free = freePort();
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
       [["--api-port=0", `--in=${at("p.csv")}`], /^fraudstream: --in brings /],
       [["--api-port=0", "--rate=5"], /^fraudstream: --rate brings /],
       [["--api-port=0", "--definition=handbook"], /reads TX_FRAUD/],
       [["--api-port=0", `--definition=${own}`], /--model/],
       [[`--api-port=${busy.addr.port}`], /port \d+ is taken/],
+      [
+        [`--api-port=${free}`, `--port=${free}`],
+        /port \d+ is taken; give another --port/,
+      ],
+      [
+        ["--api-port=0", "--api-tls-cert=none", "--api-tls-key=none"],
+        /--api-tls-cert: cannot read none/,
+      ],
     ];
     try {
       for (const [i, [args, message]] of cases.entries()) {
@@ -326,6 +336,8 @@ testRunning(
         assert.match(stderr, message);
         // Logs may come before; the reason is one line.
         assert.match(stderr, /^(?:\{.*\}\n)*fraudstream: [^\n]+\n$/);
+        const gone = () => Deno.statSync(at(`data-${i}`));
+        assert.throws(gone, Deno.errors.NotFound, args.join(" "));
       }
     } finally {
       busy.close();

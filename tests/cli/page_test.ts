@@ -187,14 +187,15 @@ testRunning(
 
 testRunning("a port that was asked for and is taken is wrong use", async () => {
   await using folder = temporaryFolder();
-  const data = `--data=${join(folder.path, "data")}`;
+  const data = join(folder.path, "data");
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { code, stderr } = await runMain(
-    ["run", data, ...SMALL, `--port=${taken.addr.port}`],
+    ["run", `--data=${data}`, ...SMALL, `--port=${taken.addr.port}`],
     { permissions: LISTENING },
   );
   assert.equal(code, 2, stderr);
   assert.match(stderr, /port \d+ is taken; give another --port/);
+  assert.throws(() => Deno.statSync(data), Deno.errors.NotFound);
 });
 
 // In short runs gate_test.ts shows it with a shorter time.

@@ -28,7 +28,7 @@ export function listenApi(
   { fetch }: ApiServer,
   quietMs = QUIET_MS,
 ): ApiListener {
-  const listener = open(settings);
+  const listener = openApiPort(settings);
   const keepAlive = `timeout=${Math.floor(quietMs / 1000)}`;
   const gate = new Gate({
     listener,
@@ -51,7 +51,8 @@ export function listenApi(
   };
 }
 
-function open(
+/** Listens where an API is to be served. Throws ConfigError where it cannot or may not. */
+export function openApiPort(
   { host, port, tls }: ApiSettings,
 ): (Deno.TcpListener | Deno.TlsListener) & { readonly addr: Deno.NetAddr } {
   const at = { hostname: host, port };

@@ -6,6 +6,8 @@ import {
   mayListen,
   openDashboard,
 } from "../../dashboard/dashboard.ts";
+import { listenPage } from "../../dashboard/server/page_listener.ts";
+import { openApiPort } from "../../api/http/api_listener.ts";
 import { requireApiOrigin } from "../../api/api_origin.ts";
 import { ConfigError, DataError, LogError } from "../../base/error.ts";
 import { type Pace, type Role, type RunSettings } from "../../roles/role.ts";
@@ -503,6 +505,7 @@ async function begin(
       followed,
     });
     const { settings, roles } = read;
+    if (!found) requireFreePorts(settings, readPage(options));
     const opened = await Stream.open({ settings, roles, logger, signal });
     const { noModel, role } = options;
     const isAll = role?.roles === undefined;
@@ -550,6 +553,16 @@ async function begin(
     if (!meanwhile) throw error;
     return await open(meanwhile);
   }
+}
+
+/** Throws ConfigError if the API or the page that a run is to have cannot listen: before a stream is made for it. */
+function requireFreePorts(
+  { api }: RunSettings,
+  page: WantedPage | undefined,
+): void {
+  // Both at once, since they may name the same port.
+  using _api = api && openApiPort(api.served);
+  using _page = page?.required ? listenPage(page) : undefined;
 }
 
 /** The stream that a run is to follow. */
