@@ -11,7 +11,6 @@ import type { StreamStatus } from "../../src/stream/status.ts";
 import { freePort } from "../services/free_port.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { API_PERMISSIONS, startApi } from "./api_program.ts";
-import { waitFor } from "./data_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 
 type Row = Readonly<Record<string, unknown>>;
@@ -108,8 +107,6 @@ testRunning(
       const { FEATURES, ...answer } = body;
       answers.push({ ...answer, ...FEATURES });
     }
-    // A stop does not wait for the writer.
-    await waitFor(at("api"), isStored);
     const { FEATURES } = (await program.score(payments[0], true)).body;
     await program.untilStored(payments.at(-1)?.TRANSACTION_ID);
     const { code, stdout, stderr } = await program.stop();
@@ -224,7 +221,6 @@ testRunning(
     const wrong = await program.score({ ...own(9), amount: "10.515" });
     assert.equal(wrong.status, 422);
     assert.equal(typeof wrong.body.REASON, "string");
-    await waitFor(at("data"), isStored);
     const { code, stderr } = await program.stop();
     assert.equal(code, 0, stderr);
     const rows = rowsOf(
@@ -292,6 +288,11 @@ testRunning(
       assert.deepEqual(failures, []);
       assert.ok(refusals <= lanes.length);
     }
+    const { stream, predictions } = JSON.parse(
+      await run("status", "--json", data),
+    );
+    assert.ok(isStored(stream), JSON.stringify(stream.stages));
+    assert.equal(predictions.rows, decided.size);
     await using program = await startApi(model);
     for (const [id, body] of [...decided].slice(-50)) {
       assert.deepEqual(await program.score(paid(id)), { status: 200, body });
