@@ -1,6 +1,6 @@
 /**
  * Rules and lists in requests: read from the control topic, and changed as the
- * page changes them. Where the page requires approval, a change is proposed,
+ * page changes them. Where the stream requires approval, a change is proposed,
  * and a second person approves it on the page.
  */
 import { ConflictError, DataError } from "../base/error.ts";
@@ -24,11 +24,10 @@ export class RuleRequests {
   readonly #editor: RuleEditor;
   readonly #inTurn = turns();
 
-  /** `requireApproval` is the flag --require-approval of the run. */
+  /** Changes the rules of a stream with these parameters. */
   constructor(place: {
     readonly control: Control;
     readonly parameters: StreamParameters;
-    readonly requireApproval: boolean;
   }) {
     this.#control = place.control;
     this.#editor = new RuleEditor(place);

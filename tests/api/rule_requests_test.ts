@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Problem } from "../../src/api/problem.ts";
 import { RuleRequests } from "../../src/api/rule_requests.ts";
+import { Control } from "../../src/stream/control.ts";
 import { openMemory, parametersOf } from "../roles/pipeline.ts";
 
 const RULES = "version: 1\n" +
@@ -14,9 +15,11 @@ async function openRules(requireApproval = false) {
   const parameters = parametersOf(2);
   const folder = await openMemory(parameters);
   const { control } = folder.context;
+  if (requireApproval) await control.requireApproval(true);
   return {
     control,
-    requests: new RuleRequests({ control, parameters, requireApproval }),
+    log: folder.log,
+    requests: new RuleRequests({ control, parameters }),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }
@@ -108,4 +111,16 @@ Deno.test("where approval is required, a replacement waits for a second person",
   assert.deepEqual([status, version], ["proposed", null]);
   assert.deepEqual(control.decisionChanges, []);
   assert.deepEqual(control.proposals.map(({ who }) => who), ["ada"]);
+});
+
+Deno.test("requests obey at once what another process has recorded about approval", async () => {
+  await using rules = await openRules();
+  const { requests, log } = rules;
+  const other = new Control(log);
+  await other.requireApproval(true);
+  const { status } = await requests.replaceRules(RULES, null, "ada");
+  assert.equal(status, "proposed");
+  await other.requireApproval(false);
+  const { status: lifted } = await requests.replaceRules(RULES, null, "ada");
+  assert.equal(lifted, "changed");
 });

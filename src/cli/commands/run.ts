@@ -180,6 +180,10 @@ const FLAGS = {
         "in its data folder",
       needs: "--log=kafka",
     },
+    liftApproval: {
+      help: "from now on changes count at once again in a stream that was " +
+        "started with --require-approval",
+    },
     acceptMissingStart: {
       help:
         "start with the remaining records if payments were deleted before " +
@@ -274,6 +278,11 @@ async function run(options: RunOptions): Promise<void> {
   const latency = new LatencyMeter();
   const began = performance.now();
   checkNeeds(FLAGS, options);
+  if (options.requireApproval && options.liftApproval) {
+    throw new ConfigError(
+      "--require-approval and --lift-approval exclude each other; give one",
+    );
+  }
   const connection = readConnection(options, options.durability === "full");
   const wanted = readPage(options);
   using stop = listenForStop();
@@ -291,6 +300,7 @@ async function run(options: RunOptions): Promise<void> {
     const keeping = stream.control.keepScoringFlags(scoringFlags);
     await unlessStopped(keeping.then(() => stream), signal);
   }
+  await recordApproval(options, stream, logger);
   const before = await readStatus(stream.log, stream.control);
   await using page = wanted &&
     await openPage(wanted, { settings, roles, log, logger, latency });
@@ -364,6 +374,20 @@ async function run(options: RunOptions): Promise<void> {
     writeError(`the page stays until Ctrl-C:\n\n  ${page.address}\n\n`);
     await stay(page, signal);
   }
+}
+
+/** Records for all processes of the stream whether changes need a second person, where a flag says so. */
+async function recordApproval(
+  { requireApproval, liftApproval }: RunOptions,
+  { control }: Stream,
+  logger: Logger,
+): Promise<void> {
+  if (requireApproval) await control.requireApproval(true);
+  if (!liftApproval || !control.requiresApproval) return;
+  await control.requireApproval(false);
+  logger.warn("changes of this stream need no second person any more", {
+    because: "--lift-approval",
+  });
 }
 
 /** Whether the program was started without arguments. Its page then stays when the data are complete. */
@@ -817,9 +841,8 @@ function readApi(
     }
   }
   const api = readApiFlags(options, isNamed);
-  const { ahead, hmacKeyFile, requireApproval = false } = options;
-  return api &&
-    { ...api, aheadSeconds: ahead, hmacKeyFile, requireApproval };
+  const { ahead, hmacKeyFile } = options;
+  return api && { ...api, aheadSeconds: ahead, hmacKeyFile };
 }
 
 /** What a new stream with an API begins with, besides its definition. */

@@ -125,7 +125,6 @@ async function runPage(
     latency: () => latency,
     tokens: page.tokens,
     behindProxy: page.behindProxy,
-    requireApproval: page.requireApproval ?? false,
     process: work.process,
   });
   const listener = listenPage(page);

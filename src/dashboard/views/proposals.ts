@@ -86,9 +86,10 @@ export const proposals: PageView = {
   serve(router, page) {
     const { get, post } = router<ProposalAnswers>();
     const inTurn = turns();
-    const { control, requireApproval = false } = page;
+    const { control } = page;
     get("/api/proposals", async ({ who }) => {
       await control.refresh();
+      const { requiresApproval: requireApproval } = control;
       return { proposals: await pendingOf(page, who), requireApproval };
     });
     post("/api/proposals/decide", async (asked) => {
@@ -98,17 +99,35 @@ export const proposals: PageView = {
   },
 };
 
+/**
+ * Throws DataError where the stream requires approval and the visitor's token
+ * has no name: one person could then propose under a name and approve under
+ * another.
+ */
+export async function requireName(
+  { control }: Pick<Page, "control">,
+  { who }: Pick<Question, "who">,
+): Promise<void> {
+  await control.refresh();
+  if (!control.requiresApproval || who !== undefined) return;
+  throw new DataError(
+    "a second person approves changes of this stream, so a change takes a " +
+      "token that has a name: start the page with --token-file",
+  );
+}
+
 /** Sets the threshold of alerts, or proposes it. */
 export async function changeThreshold(
   page: Page,
   threshold: number,
-  who: string,
+  asked: Pick<Question, "who">,
 ): Promise<ChangeOutcome> {
-  const { control, requireApproval, state: { timeSeconds } } = page;
-  if (requireApproval) {
-    await control.refresh();
+  const { control, state: { timeSeconds } } = page;
+  const { who = "the page" } = asked;
+  await requireName(page, asked);
+  if (control.requiresApproval) {
     const base = control.decisionState;
-    return await changeDecisions(page, {
+    return await changeDecisions(control, {
       ...{ who, base, state: { ...base, threshold } },
     });
   }
@@ -120,15 +139,18 @@ export async function changeThreshold(
 /** Makes another model the champion, or proposes it: a version that was chosen, or without one the champion before. Throws DataError where there is none. */
 export async function changeModel(
   page: Page,
-  who: string | undefined,
+  asked: Pick<Question, "who">,
   version?: string,
 ): Promise<ChangeOutcome & { readonly champion: string | null }> {
   const folder = folderOf(page);
+  const { control } = page;
+  const { who } = asked;
+  await requireName(page, asked);
   const change = (before: Registry) =>
     version === undefined
       ? rolledBack(before, by(who))
       : chosen(before, version, by(who));
-  if (!page.requireApproval) {
+  if (!control.requiresApproval) {
     const { champion } = await changeRegistry(folder, change);
     return { status: "changed", champion };
   }
@@ -138,8 +160,6 @@ export async function changeModel(
   if (before === null || after === null || before === after) {
     return { status: "unchanged", champion: before };
   }
-  const { control } = page;
-  await control.refresh();
   const { decisionState: base } = control;
   const action = version === undefined ? "rolled back" : "chosen";
   const model: ProposedModel = { before, after, action };
