@@ -63,6 +63,19 @@ Deno.test("rules and lists are replaced by who has seen their version, and recor
     JSON.parse(list.json).CSV,
     "value,expires\n3,\n4,2018-05-01 00:00:00\n5,\n",
   );
+  const noted = "value,expires,note\n3,,stolen\n4,2018-05-01,\n5,," +
+    '"lost, found\nagain"\n';
+  const { version } = list;
+  const notes = await requests.replaceList("blocked", noted, version, "ben");
+  assert.equal(notes.status, "changed");
+  assert.equal(
+    JSON.parse((await requests.list("blocked")).json).CSV,
+    noted.replace("2018-05-01", "2018-05-01 00:00:00"),
+  );
+  const none = await requests.replaceList(
+    ...["blocked", csv, notes.version, "ben"] as const,
+  );
+  assert.equal(none.version, version);
   const own = JSON.parse(list.json).CSV;
   const same = await requests.replaceList("blocked", own, list.version, "ben");
   assert.equal(same.status, "unchanged");
@@ -75,7 +88,7 @@ Deno.test("rules and lists are replaced by who has seen their version, and recor
   ]);
   assert.deepEqual(
     control.decisionChanges.map(({ who, items }) => [who, items.length]),
-    [["ada", 2], ["ben", 1]],
+    [["ada", 2], ["ben", 1], ["ben", 1], ["ben", 1]],
   );
 });
 

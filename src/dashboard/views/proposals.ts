@@ -26,6 +26,7 @@ import {
   type DecisionProposal,
   type ProposedModel,
 } from "../../stream/decision_changes.ts";
+import type { ListEntry } from "../../scoring/list_file.ts";
 import proposalsJs from "../page/proposals.js" with { type: "text" };
 import { BODY, type Page, type PageView, type Question } from "./page_view.ts";
 
@@ -225,7 +226,7 @@ async function linesOf(
     return { of: item.what, ...changedLines(before, after) };
   }
   const entries = (text: string): string[] =>
-    text === "" ? [] : (JSON.parse(text) as unknown[]).map(entryWords);
+    text === "" ? [] : (JSON.parse(text) as ListEntry[]).map(entryWords);
   const [was, is] = [new Set(entries(before)), new Set(entries(after))];
   return {
     of: item.name,
@@ -237,9 +238,11 @@ async function linesOf(
 /** Lines, or entries, of an answer on each side. */
 const LINES_MAX = 2000;
 
-function entryWords(entry: unknown): string {
-  if (!Array.isArray(entry)) return String(entry);
-  return `${entry[0]} until ${formatDatetime(Number(entry[1]))}`;
+function entryWords(entry: ListEntry): string {
+  if (typeof entry === "string") return entry;
+  const [value, until, note] = entry;
+  const end = until === null ? "" : ` until ${formatDatetime(until)}`;
+  return `${value}${end}${note === undefined ? "" : ` (${note})`}`;
 }
 
 /** The lines between what two texts have in common at the beginning and at the end. */

@@ -7,7 +7,7 @@ import { DataError } from "../../base/error.ts";
 import { turns } from "../../base/turns.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
 import type { ChangeOutcome } from "../../scoring/decision_edits.ts";
-import { listOfContent, readList } from "../../scoring/list_file.ts";
+import { listOf, readList } from "../../scoring/list_file.ts";
 import {
   problemOf,
   RuleEditor,
@@ -214,11 +214,7 @@ class PageRules {
       edit: (list) => {
         const all = new Map(list?.entries);
         edit(all);
-        return listOfContent(JSON.stringify(
-          [...all].map(([entry, until]) =>
-            until === Infinity ? entry : [entry, until]
-          ),
-        ));
+        return listOf(all, list?.notes ?? new Map());
       },
     });
   }
