@@ -403,7 +403,7 @@ const DECIDING: readonly Role[] = ["processor", "scorer"];
  */
 function besideApi(
   roles: readonly Role[],
-  { log }: RunSettings,
+  { log }: Pick<RunSettings, "log">,
 ): readonly Role[] {
   if (!roles.includes("api") || log.kind !== "embedded") return [];
   return roles.filter((role) => DECIDING.includes(role));
@@ -415,9 +415,17 @@ interface NamedRole {
   readonly name: string;
 }
 
-/** Names of the threads of a role. */
-export function threadNames(role: Role, workers: number): string[] {
-  return threadsOf(role, workers).map(({ name }) => name);
+/** Names of the threads that run these roles, for people. */
+export function threadNames(
+  roles: readonly Role[],
+  settings: Pick<RunSettings, "log" | "workers">,
+): string[] {
+  const beside = besideApi(roles, settings);
+  return roles.filter((role) => !beside.includes(role)).flatMap((role) =>
+    role === "api" && beside.length > 0
+      ? [`${role} (with ${beside.join(", ")})`]
+      : threadsOf(role, settings.workers).map(({ name }) => name)
+  );
 }
 
 /** The threads of a role: roles that share work by a consumer group have as many as configured. */

@@ -452,7 +452,7 @@ async function openPage(
       log,
       latency: () => latency.summary(),
       process: {
-        threads: roles.flatMap((role) => threadNames(role, settings.workers)),
+        threads: threadNames(roles, settings),
         log: logPlace(settings),
         store: storePlace(settings),
       },
