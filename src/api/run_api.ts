@@ -61,7 +61,7 @@ export async function runApi(
       ? undefined
       : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX),
   });
-  await using server = listenApi(
+  await using server = await listenApi(
     served,
     apiServer(stream, served, { logger }),
   );

@@ -10,10 +10,32 @@
  */
 import { REAL_CLOCK, rest } from "./clock.ts";
 
+/** A connection that came in, plain or with TLS. */
+export interface GateClient {
+  /** Who it is. */
+  readonly remoteAddr: { readonly hostname: string };
+  /** Reads some bytes; null at their end. */
+  read(block: Uint8Array): Promise<number | null>;
+  /** Writes some of the bytes; returns how many. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Has every block sent at once; absent where that is so already, or cannot be. */
+  setNoDelay?(on: boolean): void;
+  /** Closes it. */
+  close(): void;
+}
+
+/** Where connections come in. */
+export interface GateListener {
+  /** Waits for the next one. Throws Deno's BadResource or Interrupted once it is closed. */
+  accept(): Promise<GateClient>;
+  /** Lets no more in. */
+  close(): void;
+}
+
 /** What a gate lets in. */
 export interface GateOptions {
   /** Where connections come in. */
-  readonly listener: Deno.TcpListener | Deno.TlsListener;
+  readonly listener: GateListener;
   /** Answers a request that came from an address. */
   readonly fetch: (
     request: Request,
@@ -40,13 +62,10 @@ const BLOCK_BYTES = 16 * 1024;
 /** At the end, answers that have begun get so long. */
 const LAST_MS = 500;
 
-/** A connection that came in. */
-type Client = Deno.TcpConn | Deno.TlsConn;
-
 /** A connection and the one to the server that belongs to it. */
 interface Passage {
   readonly address: string;
-  readonly client: Client;
+  readonly client: GateClient;
   server: Deno.TcpConn | undefined;
   /** Whether the client has sent something since the server said something. */
   isAsking: boolean;
@@ -137,7 +156,7 @@ export class Gate implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     for (;;) {
-      let client: Client;
+      let client: GateClient;
       try {
         client = await this.#options.listener.accept();
       } catch (error) {
@@ -163,7 +182,7 @@ export class Gate implements AsyncDisposable {
     return own >= perAddressMax;
   }
 
-  #let(client: Client, address: string): void {
+  #let(client: GateClient, address: string): void {
     this.#askedAt = performance.now();
     const passage: Passage = {
       address,
@@ -185,7 +204,7 @@ export class Gate implements AsyncDisposable {
     passage.server = server;
     if (!this.#passages.has(passage)) return; // closed meanwhile
     this.#ports.set(server.localAddr.port, passage);
-    if ("setNoDelay" in client) client.setNoDelay(true);
+    client.setNoDelay?.(true);
     server.setNoDelay(true);
     const asking = copy(client, server, () => this.#asks(passage))
       .then(() => server.closeWrite());
@@ -222,8 +241,8 @@ export class Gate implements AsyncDisposable {
 
 /** Hands bytes on until there are no more. */
 async function copy(
-  from: Client,
-  to: Client,
+  from: GateClient,
+  to: GateClient,
   onBytes: () => void,
 ): Promise<void> {
   const block = new Uint8Array(BLOCK_BYTES);
@@ -237,7 +256,7 @@ async function copy(
   }
 }
 
-function closeQuietly(connection: Client): void {
+function closeQuietly(connection: GateClient): void {
   try {
     connection.close();
   } catch {

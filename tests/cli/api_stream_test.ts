@@ -320,7 +320,7 @@ testRunning(
       [[`--api-port=${busy.addr.port}`], /port \d+ is taken/],
       [
         [`--api-port=${free}`, `--port=${free}`],
-        /port \d+ is taken; give another --port/,
+        /port \d+ is taken; give another --api-port/,
       ],
       [
         ["--api-port=0", "--api-tls-cert=none", "--api-tls-key=none"],

@@ -7,7 +7,7 @@ import {
   openDashboard,
 } from "../../dashboard/dashboard.ts";
 import { listenPage } from "../../dashboard/server/page_listener.ts";
-import { openApiPort } from "../../api/http/api_listener.ts";
+import { requireApiPort } from "../../api/http/api_listener.ts";
 import { requireApiOrigin } from "../../api/api_origin.ts";
 import { ConfigError, DataError, LogError } from "../../base/error.ts";
 import { type Pace, type Role, type RunSettings } from "../../roles/role.ts";
@@ -529,7 +529,7 @@ async function begin(
       followed,
     });
     const { settings, roles } = read;
-    if (!found) requireFreePorts(settings, readPage(options));
+    if (!found) await requireFreePorts(settings, readPage(options));
     const opened = await Stream.open({ settings, roles, logger, signal });
     const { noModel, role } = options;
     const isAll = role?.roles === undefined;
@@ -580,13 +580,13 @@ async function begin(
 }
 
 /** Throws ConfigError if the API or the page that a run is to have cannot listen: before a stream is made for it. */
-function requireFreePorts(
+async function requireFreePorts(
   { api }: RunSettings,
   page: WantedPage | undefined,
-): void {
+): Promise<void> {
   // Both at once, since they may name the same port.
-  using _api = api && openApiPort(api.served);
   using _page = page?.required ? listenPage(page) : undefined;
+  if (api) await requireApiPort(api.served);
 }
 
 /** The stream that a run is to follow. */
