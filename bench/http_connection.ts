@@ -3,7 +3,7 @@
  * then its answer. It takes a fraction of the processor time of fetch(), which
  * matters where the load and the server share the same cores. Of answers it
  * reads what servers in this repository send: a status, headers with
- * Content-Length, a body.
+ * Content-Length and perhaps Keep-Alive, a body.
  */
 
 const ROOM = 16 * 1024;
@@ -27,6 +27,8 @@ export class HttpConnection implements Disposable {
   readonly #head: string;
   #buffer = new Uint8Array(ROOM);
   #filled = 0;
+  /** Until when it may be used again, milliseconds of performance.now(). */
+  #freshUntil = Infinity;
 
   private constructor(connection: Deno.Conn, host: string) {
     this.#connection = connection;
@@ -40,6 +42,11 @@ export class HttpConnection implements Disposable {
     const connection = await Deno.connect({ hostname, port });
     connection.setNoDelay(true);
     return new HttpConnection(connection, `${hostname}:${port}`);
+  }
+
+  /** Whether it may be used again: the server may close a connection that was idle for longer, and what is sent then gets no answer. */
+  get isFresh(): boolean {
+    return performance.now() < this.#freshUntil;
   }
 
   /** Posts a JSON text of ASCII characters and waits for the answer. Throws where the connection ends before that; it is of no further use then. */
@@ -59,6 +66,11 @@ export class HttpConnection implements Disposable {
     if (length === undefined) {
       throw new Error(`an answer without Content-Length: ${head}`);
     }
+    const seconds = /\r\nkeep-alive:[^\r]*timeout=(\d+)/i.exec(head)?.[1];
+    // As real clients do, with a margin for an answer to arrive.
+    this.#freshUntil = seconds === undefined
+      ? Infinity
+      : performance.now() + Number(seconds) * 1000 / 2;
     const end = bodyAt + Number(length);
     while (this.#filled < end) await this.#readMore(end);
     const body = wantsBody

@@ -204,13 +204,25 @@ class OpenLoad {
     const { due } = this;
     const now = this.now;
     while (this.#next < due.length && due[this.#next] <= now) {
-      const connection = this.#idle.pop();
+      const connection = this.#takeIdle();
       if (!connection && this.#open >= this.#plan.connections) {
         this.waited[this.#next] = 1;
         return;
       }
       this.#send(this.#next++, connection);
     }
+  }
+
+  /** The connection that was used last, unless the server may be about to close it. */
+  #takeIdle(): HttpConnection | undefined {
+    const last = this.#idle.pop();
+    if (!last || last.isFresh) return last;
+    // Those before it have been idle for longer.
+    for (const stale of [last, ...this.#idle.splice(0)]) {
+      stale[Symbol.dispose]();
+      this.#open--;
+    }
+    return undefined;
   }
 
   async #send(

@@ -32,6 +32,7 @@ import type {
 } from "../../src/store/look_up.ts";
 import {
   fraudOf,
+  inOrder,
   type LabelStatus,
   type LabelStore,
   laterLabel,
@@ -153,7 +154,7 @@ export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
     this.#predictions = new MemoryPredictions(positions);
     this.#labels = new MemoryLabels(positions, (id) => {
       const row = this.byId.get(id);
-      if (row) row[CELL.fraud] = fraudOf(this.#labels.ofPayment(id));
+      if (row) row[CELL.fraud] = fraudOf(this.#labels.labelAt(id));
     });
   }
 
@@ -164,7 +165,7 @@ export class MemoryStore extends MemoryTable<StoreRows, Float64Array>
     const at = index * this.#width;
     const row = cells.slice(at, at + this.#width);
     // A label that arrived on its own may be stored before its payment.
-    const label = this.#labels.ofPayment(row[CELL.id]);
+    const label = this.#labels.labelAt(row[CELL.id]);
     if (label) row[CELL.fraud] = fraudOf(label);
     return [row[CELL.id], row];
   }
@@ -282,7 +283,7 @@ class MemoryLabels extends FilledMap<Map<string, StoredLabel>>
   }
 
   /** The label of a payment that counts, of those that can be learned from at `asOf`. */
-  ofPayment(id: number, asOf?: string): StoredLabel | undefined {
+  labelAt(id: number, asOf?: string): StoredLabel | undefined {
     return [...this.byId.get(id)?.values() ?? []]
       .filter(({ knownTime }) => asOf === undefined || knownTime <= asOf)
       .reduce<StoredLabel | undefined>(laterLabel, undefined);
@@ -295,10 +296,16 @@ class MemoryLabels extends FilledMap<Map<string, StoredLabel>>
   ): Promise<ReadonlyMap<TransactionId, StoredLabel>> {
     const found = new Map<TransactionId, StoredLabel>();
     for (const id of ids) {
-      const label = this.ofPayment(Number(id), asOf);
+      const label = this.labelAt(Number(id), asOf);
       if (label) found.set(id, label);
     }
     return Promise.resolve(found);
+  }
+
+  /** See LabelStore. */
+  ofPayment(id: TransactionId): Promise<readonly StoredLabel[]> {
+    const labels = [...this.byId.get(Number(id))?.values() ?? []];
+    return Promise.resolve(inOrder(labels));
   }
 
   /** See LabelStore. */

@@ -52,8 +52,6 @@ export interface DeskApiOptions {
   readonly producer: LogProducer;
   /** How long a request waits for a decision, milliseconds. */
   readonly deadlineMs: number;
-  /** Whether a change of rules or lists counts only when a second person approves it. */
-  readonly requireApproval: boolean;
   /** The key of pseudonyms, where the definition has any. */
   readonly hmacKey: Uint8Array | undefined;
 }
@@ -73,7 +71,7 @@ export class DeskApi implements StreamApi {
 
   /** Answers for a stream; not ready until open(). Throws ConfigError where its definition needs a key that is missing. */
   constructor(options: DeskApiOptions) {
-    const { context, store, hmacKey, requireApproval } = options;
+    const { context, store, hmacKey } = options;
     const { log, control, parameters } = context;
     this.#options = options;
     this.shape = shapeOfStream(context.parameters);
@@ -82,7 +80,7 @@ export class DeskApi implements StreamApi {
     this.#body = new PaymentBody(this.definition, hmacKey);
     this.#features = new FeatureReader(context, store.lookUp());
     this.#labels = new LabelRequests(context);
-    this.#rules = new RuleRequests({ control, parameters, requireApproval });
+    this.#rules = new RuleRequests({ control, parameters });
     this.#resources = new ResourceRequests({ log, store, parameters });
   }
 

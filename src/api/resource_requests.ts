@@ -17,6 +17,8 @@ import { Problem } from "./problem.ts";
 
 /** Payments of a card or a terminal in an answer. */
 const PAYMENTS_MAX = 50;
+/** Labels of a payment in an answer; the last ones count. */
+const LABELS_MAX = 50;
 
 /** Answers about what is stored. */
 export class ResourceRequests {
@@ -37,19 +39,22 @@ export class ResourceRequests {
     this.#names = featureNames(parameters.features);
   }
 
-  /** A payment with its features, the label that counts and its prediction. Throws Problem. */
+  /** A payment with its features, its labels and its prediction. Throws Problem. */
   async payment(text: string): Promise<string> {
     const id = idIn(text, this.#shape.transactionId);
     const lookUp = this.#store.lookUp();
     const found = id === undefined ? undefined : await lookUp.payment(id);
     if (id === undefined || !found) throw notFound("payment");
     const prediction = await lookUp.prediction(id);
-    const labels = await this.#labels([found.payment]);
+    const labels = this.#shape.hasLabels
+      ? await this.#store.labels().ofPayment(id)
+      : [];
     const json = JSON.stringify({
       ...this.#fields(found.payment),
       ...this.#kept(found),
       FEATURES: this.#features(found),
-      LABEL: labelOf(labels.get(id)),
+      LABEL: labelOf(labels.at(-1)),
+      LABELS: labels.slice(-LABELS_MAX).map(labelOf),
     });
     const answer = prediction ? this.#answer(prediction) : "null";
     return `${json.slice(0, -1)},"PREDICTION":${answer}}`;

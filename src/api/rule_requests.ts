@@ -1,6 +1,6 @@
 /**
  * Rules and lists in requests: read from the control topic, and changed as the
- * page changes them. Where the page requires approval, a change is proposed,
+ * page changes them. Where the stream requires approval, a change is proposed,
  * and a second person approves it on the page.
  */
 import { ConflictError, DataError } from "../base/error.ts";
@@ -24,11 +24,10 @@ export class RuleRequests {
   readonly #editor: RuleEditor;
   readonly #inTurn = turns();
 
-  /** `requireApproval` is the flag --require-approval of the run. */
+  /** Changes the rules of a stream with these parameters. */
   constructor(place: {
     readonly control: Control;
     readonly parameters: StreamParameters;
-    readonly requireApproval: boolean;
   }) {
     this.#control = place.control;
     this.#editor = new RuleEditor(place);
@@ -140,13 +139,17 @@ function withStatus(
   return { json: `${json.slice(0, -1)},${members.slice(1)}`, version, status };
 }
 
-/** The CSV text of a list; notes are not kept. */
-function csvOf({ entries }: ValueList): string {
+/** The CSV text of a list, with a column of notes where it has any. */
+function csvOf({ entries, notes }: ValueList): string {
+  const hasNotes = notes.size > 0;
   const rows = [...entries].map(([value, until]) => {
-    const text = /[",\r\n]/.test(value)
-      ? `"${value.replaceAll('"', '""')}"`
-      : value;
-    return `${text},${until === Infinity ? "" : formatDatetime(until)}\n`;
+    const end = until === Infinity ? "" : formatDatetime(until);
+    const note = hasNotes ? `,${quoted(notes.get(value) ?? "")}` : "";
+    return `${quoted(value)},${end}${note}\n`;
   });
-  return `value,expires\n${rows.join("")}`;
+  return `value,expires${hasNotes ? ",note" : ""}\n${rows.join("")}`;
+}
+
+function quoted(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -55,7 +55,7 @@ export async function runApi(
   const over = new AbortController();
   const own = { ...context, signal: over.signal };
   const reader = new OutcomeReader({ context: own, predictions, known, desk });
-  const { hmacKeyFile, served, requireApproval } = api;
+  const { hmacKeyFile, served } = api;
   const producer = await log.appender(signal);
   const stream = new DeskApi({
     context: own,
@@ -65,7 +65,6 @@ export async function runApi(
     known,
     producer,
     deadlineMs: api.deadlineMs,
-    requireApproval,
     hmacKey: hmacKeyFile === undefined
       ? undefined
       : readWholeFile(hmacKeyFile, HMAC_KEY_BYTES_MAX),

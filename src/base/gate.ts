@@ -5,14 +5,37 @@
  * at the public address, with TLS if its listener has it: it lets in so many
  * connections, of one address fewer, hands their bytes on, and closes those to
  * which the server has not said anything for a while: requests without an end,
- * idle connections, and readers that do not read.
+ * idle connections, and readers that do not read. The while begins again with
+ * the first bytes of a request, so an idle connection is not closed on them.
  */
 import { REAL_CLOCK, rest } from "./clock.ts";
+
+/** A connection that came in, plain or with TLS. */
+export interface GateClient {
+  /** Who it is. */
+  readonly remoteAddr: { readonly hostname: string };
+  /** Reads some bytes; null at their end. */
+  read(block: Uint8Array): Promise<number | null>;
+  /** Writes some of the bytes; returns how many. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Has every block sent at once; absent where that is so already, or cannot be. */
+  setNoDelay?(on: boolean): void;
+  /** Closes it. */
+  close(): void;
+}
+
+/** Where connections come in. */
+export interface GateListener {
+  /** Waits for the next one. Throws Deno's BadResource or Interrupted once it is closed. */
+  accept(): Promise<GateClient>;
+  /** Lets no more in. */
+  close(): void;
+}
 
 /** What a gate lets in. */
 export interface GateOptions {
   /** Where connections come in. */
-  readonly listener: Deno.TcpListener | Deno.TlsListener;
+  readonly listener: GateListener;
   /** Answers a request that came from an address. */
   readonly fetch: (
     request: Request,
@@ -39,16 +62,15 @@ const BLOCK_BYTES = 16 * 1024;
 /** At the end, answers that have begun get so long. */
 const LAST_MS = 500;
 
-/** A connection that came in. */
-type Client = Deno.TcpConn | Deno.TlsConn;
-
 /** A connection and the one to the server that belongs to it. */
 interface Passage {
   readonly address: string;
-  readonly client: Client;
+  readonly client: GateClient;
   server: Deno.TcpConn | undefined;
-  /** When the server said something last, milliseconds of performance.now(). */
-  heard: number;
+  /** Whether the client has sent something since the server said something. */
+  isAsking: boolean;
+  /** When that began, or else when the server said something last: milliseconds of performance.now(). */
+  since: number;
 }
 
 /** Serves until it is disposed of. */
@@ -134,7 +156,7 @@ export class Gate implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     for (;;) {
-      let client: Client;
+      let client: GateClient;
       try {
         client = await this.#options.listener.accept();
       } catch (error) {
@@ -160,13 +182,14 @@ export class Gate implements AsyncDisposable {
     return own >= perAddressMax;
   }
 
-  #let(client: Client, address: string): void {
+  #let(client: GateClient, address: string): void {
     this.#askedAt = performance.now();
     const passage: Passage = {
       address,
       client,
       server: undefined,
-      heard: performance.now(),
+      isAsking: false,
+      since: performance.now(),
     };
     this.#passages.add(passage);
     // A connection that breaks off is no error.
@@ -181,12 +204,22 @@ export class Gate implements AsyncDisposable {
     passage.server = server;
     if (!this.#passages.has(passage)) return; // closed meanwhile
     this.#ports.set(server.localAddr.port, passage);
-    if ("setNoDelay" in client) client.setNoDelay(true);
+    client.setNoDelay?.(true);
     server.setNoDelay(true);
-    const asking = copy(client, server, () => this.#askedAt = performance.now())
+    const asking = copy(client, server, () => this.#asks(passage))
       .then(() => server.closeWrite());
     asking.catch(() => this.#end(passage));
-    await copy(server, client, () => passage.heard = performance.now());
+    await copy(server, client, () => {
+      passage.isAsking = false;
+      passage.since = performance.now();
+    });
+  }
+
+  #asks(passage: Passage): void {
+    this.#askedAt = performance.now();
+    if (passage.isAsking) return;
+    passage.isAsking = true;
+    passage.since = this.#askedAt;
   }
 
   #end(passage: Passage): void {
@@ -201,15 +234,15 @@ export class Gate implements AsyncDisposable {
   #closeQuiet(): void {
     const latest = performance.now() - this.#options.quietMs;
     for (const passage of this.#passages) {
-      if (passage.heard < latest) this.#end(passage);
+      if (passage.since < latest) this.#end(passage);
     }
   }
 }
 
 /** Hands bytes on until there are no more. */
 async function copy(
-  from: Client,
-  to: Client,
+  from: GateClient,
+  to: GateClient,
   onBytes: () => void,
 ): Promise<void> {
   const block = new Uint8Array(BLOCK_BYTES);
@@ -223,7 +256,7 @@ async function copy(
   }
 }
 
-function closeQuietly(connection: Client): void {
+function closeQuietly(connection: GateClient): void {
   try {
     connection.close();
   } catch {

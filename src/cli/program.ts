@@ -44,6 +44,7 @@ import {
 } from "../base/terminal_text.ts";
 import { asTyped, writeError, writeResult } from "./output/terminal.ts";
 import { versionText } from "./version.ts";
+import { READY_COMMAND } from "./commands/ready.ts";
 import { TOKEN_COMMAND } from "./commands/token.ts";
 import { TOPICS_COMMAND } from "./commands/topics.ts";
 import { LABEL_COMMAND } from "./commands/label.ts";
@@ -65,6 +66,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   VERDICTS_COMMAND,
   LABEL_COMMAND,
   TOKEN_COMMAND,
+  READY_COMMAND,
   INIT_COMMAND,
   CHECK_COMMAND,
   IMPORT_COMMAND,

@@ -93,8 +93,6 @@ export interface ApiRun {
   readonly aheadSeconds: number;
   /** File of the key for pseudonyms, if the definition needs one. */
   readonly hmacKeyFile: string | undefined;
-  /** Whether a change of rules or lists counts only when a second person approves it. */
-  readonly requireApproval: boolean;
 }
 
 /** Payments in files with any columns, which the stream's definition maps. */

@@ -25,9 +25,15 @@ import type { FromRole, RoleWork } from "./run_role.ts";
 import {
   CHAIN,
   CONTROL_TOPIC,
+  LABEL_WRITER_GROUP,
+  PREDICTION_GROUP,
+  PREDICTION_TOPIC,
+  SINK_TOPIC,
   TERMINAL_GROUP,
   topicSpecs,
+  TRANSACTION_LABEL_TOPIC,
   TRANSACTION_TOPIC,
+  WRITER_GROUP,
 } from "../stream/topics.ts";
 import { Thread } from "../base/thread.ts";
 import { openUnlessStopped, unlessStopped } from "../base/unless_stopped.ts";
@@ -37,6 +43,15 @@ import { openUnlessStopped, unlessStopped } from "../base/unless_stopped.ts";
  * less than the 10 s that containers give.
  */
 const STOP_MS = 7000;
+
+/**
+ * How long the writers go on at a stop, in milliseconds, to store what the
+ * other roles have committed. It is a part of the time that they may take.
+ */
+const DRAIN_MS = 4000;
+
+/** How often the supervisor looks whether they have, in milliseconds. */
+const DRAIN_LOOK_MS = 20;
 
 /** How often the supervisor checks that the topics still have the stream's partitions, in milliseconds. */
 const LOOK_MS = 2000;
@@ -222,9 +237,21 @@ export class Stream implements AsyncDisposable {
           throw error;
         })
       );
-    const ending = roles
-      .filter((role) => role !== "labels" && !beside.includes(role))
+    const before = roles
+      .filter((role) => role !== "labels" && role !== "writer")
+      .filter((role) => !beside.includes(role))
       .flatMap((role) => run(role, signal));
+    const drained = new AbortController();
+    const writers = roles.includes("writer")
+      ? run("writer", drained.signal)
+      : [];
+    const ending = [...before, ...writers];
+    const drain = async () => {
+      if (!failed.signal.aborted) await this.#drain(before, failed.signal);
+      drained.abort();
+    };
+    if (signal.aborted) drain();
+    else signal.addEventListener("abort", drain, { once: true });
     // More may always be said about payments: that role ends with the others.
     const over = new AbortController();
     const labels = roles.includes("labels")
@@ -237,6 +264,32 @@ export class Stream implements AsyncDisposable {
     for (const outcome of await Promise.allSettled(runs)) {
       if (outcome.status === "rejected") throw outcome.reason;
     }
+  }
+
+  /** Waits at a stop until the writers have what the other roles have committed, or a while. Never throws. */
+  async #drain(
+    others: readonly Promise<void>[],
+    failed: AbortSignal,
+  ): Promise<void> {
+    const late = new AbortController();
+    const patience = setTimeout(() => late.abort(), DRAIN_MS);
+    const over = AbortSignal.any([failed, late.signal]);
+    const stored = async () => {
+      await Promise.all(others);
+      for (const [group, topic] of WRITTEN) {
+        // Other processes may go on appending.
+        const ends = await this.log.endOffsets(topic) ?? [];
+        while (!over.aborted) {
+          const commits = await this.log.committed(group, topic);
+          if (ends.every((end, i) => (commits[i]?.offset ?? 0) >= end)) break;
+          await rest(DRAIN_LOOK_MS, over);
+        }
+      }
+      return undefined;
+    };
+    // A log that does not answer is reported by the roles.
+    await unlessStopped(stored().catch(() => undefined), over);
+    clearTimeout(patience);
   }
 
   async #runRole(
@@ -276,7 +329,8 @@ export class Stream implements AsyncDisposable {
       },
     });
     const stop = async () => {
-      if (await thread.stop(STOP_MS)) return;
+      const withinMs = role === "writer" ? STOP_MS - DRAIN_MS : STOP_MS;
+      if (await thread.stop(withinMs)) return;
       logger.warn("a role did not stop in time and was ended", {
         thread: name,
       });
@@ -333,6 +387,13 @@ function keepIdentity(folder: string): void {
   trySyncFolder(folder);
 }
 
+/** What the writers read, and as which groups. */
+const WRITTEN = [
+  [WRITER_GROUP, SINK_TOPIC],
+  [PREDICTION_GROUP, PREDICTION_TOPIC],
+  [LABEL_WRITER_GROUP, TRANSACTION_LABEL_TOPIC],
+] as const;
+
 /** What decides about a payment between the API's append and its answer. */
 const DECIDING: readonly Role[] = ["processor", "scorer"];
 
@@ -342,7 +403,7 @@ const DECIDING: readonly Role[] = ["processor", "scorer"];
  */
 function besideApi(
   roles: readonly Role[],
-  { log }: RunSettings,
+  { log }: Pick<RunSettings, "log">,
 ): readonly Role[] {
   if (!roles.includes("api") || log.kind !== "embedded") return [];
   return roles.filter((role) => DECIDING.includes(role));
@@ -354,9 +415,17 @@ interface NamedRole {
   readonly name: string;
 }
 
-/** Names of the threads of a role. */
-export function threadNames(role: Role, workers: number): string[] {
-  return threadsOf(role, workers).map(({ name }) => name);
+/** Names of the threads that run these roles, for people. */
+export function threadNames(
+  roles: readonly Role[],
+  settings: Pick<RunSettings, "log" | "workers">,
+): string[] {
+  const beside = besideApi(roles, settings);
+  return roles.filter((role) => !beside.includes(role)).flatMap((role) =>
+    role === "api" && beside.length > 0
+      ? [`${role} (with ${beside.join(", ")})`]
+      : threadsOf(role, settings.workers).map(({ name }) => name)
+  );
 }
 
 /** The threads of a role: roles that share work by a consumer group have as many as configured. */

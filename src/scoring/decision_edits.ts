@@ -1,8 +1,8 @@
 /**
  * Changes of what decides about payments, as a person or a program makes them:
  * of rules and lists, or of the threshold of alerts. Each is refused where
- * another has changed the same meanwhile. Where approval is required, a change
- * is a proposal until a second person approves it.
+ * another has changed the same meanwhile. Where the stream requires approval, a
+ * change is a proposal until a second person approves it.
  */
 import { ConflictError } from "../base/error.ts";
 import type { Control } from "../stream/control.ts";
@@ -10,14 +10,6 @@ import {
   changedItems,
   type DecisionState,
 } from "../stream/decision_changes.ts";
-
-/** Where changes go. */
-export interface DecisionPlace {
-  /** The stream's control topic. */
-  readonly control: Control;
-  /** Whether a change counts only when a second person approves it. */
-  readonly requireApproval?: boolean;
-}
 
 /** What has become of a change. */
 export interface ChangeOutcome {
@@ -39,12 +31,13 @@ export interface WantedChange {
 
 /** Makes a change of rules, lists or the threshold, or proposes it. Throws ConflictError where the same was changed meanwhile. */
 export async function changeDecisions(
-  { control, requireApproval = false }: DecisionPlace,
+  control: Control,
   wanted: WantedChange,
 ): Promise<ChangeOutcome> {
   const { base, state, ...how } = wanted;
   if (changedItems(base, state).length === 0) return { status: "unchanged" };
-  if (requireApproval) {
+  await control.refresh();
+  if (control.requiresApproval) {
     await control.propose(wanted);
     return { status: "proposed" };
   }

@@ -1,7 +1,7 @@
 /**
  * Lists that rules ask: a CSV file with a value per row, and, where an entry
  * ends, the payment time from which on it no longer counts. A list's version is
- * the digest of its entries, whatever their order and their notes.
+ * the digest of its entries and their notes, whatever their order.
  */
 import { createHash } from "node:crypto";
 import { CsvError, parse } from "csv-parse/sync";
@@ -19,10 +19,12 @@ export const LIST_BYTES_MAX: number = 8 * 2 ** 20;
 export interface ValueList {
   /** Its version: 16 hexadecimal digits of the SHA-256 of `content`. */
   readonly version: string;
-  /** The entries in ascending order as JSON: a value, or a value and the seconds since 1970 from which on it no longer counts. */
+  /** The entries in ascending order as JSON: a value; or a value and the seconds since 1970 from which on it no longer counts; or a value, these seconds or null, and a note. */
   readonly content: string;
   /** Until when each value counts, seconds since 1970; Infinity for ever. */
   readonly entries: ReadonlyMap<string, number>;
+  /** What people have written beside values. */
+  readonly notes: ReadonlyMap<string, string>;
   /** The first value that is not a number, and the place for messages; undefined where all are. */
   readonly text: { readonly value: string; readonly place: string } | undefined;
 }
@@ -56,7 +58,7 @@ export function readList(text: string, file: string): ValueList {
   const unknown = names.findIndex((name) =>
     !HEADER.some((known) => known === name)
   );
-  const [value, expires] = HEADER.map((name) => names.indexOf(name));
+  const [value, expires, note] = HEADER.map((name) => names.indexOf(name));
   if (value < 0 || unknown >= 0 || new Set(names).size < names.length) {
     throw listError(
       file,
@@ -68,6 +70,7 @@ export function readList(text: string, file: string): ValueList {
     );
   }
   const entries = new Map<string, number>();
+  const notes = new Map<string, string>();
   let first: ValueList["text"];
   for (const row of rows) {
     if (row.fields.length !== names.length) {
@@ -85,34 +88,55 @@ export function readList(text: string, file: string): ValueList {
       first = { value: entry, place: placeOf(file, row, value) };
     }
     // Of a value that stands twice, the entry that lasts longer counts.
-    entries.set(entry, Math.max(entries.get(entry) ?? -Infinity, until));
+    if (until < (entries.get(entry) ?? -Infinity)) continue;
+    entries.set(entry, until);
+    notes.set(entry, note < 0 ? "" : row.fields[note].trim());
   }
-  return listOf(entries, first);
+  return newList(entries, notes, first);
 }
 
 /** The list whose content a stream keeps. */
 export function listOfContent(content: string): ValueList {
   const entries = new Map<string, number>();
-  let first: ValueList["text"];
-  for (const entry of JSON.parse(content) as (string | [string, number])[]) {
-    const [value, until] = typeof entry === "string"
-      ? [entry, Infinity]
+  const notes = new Map<string, string>();
+  for (const entry of JSON.parse(content) as ListEntry[]) {
+    const [value, until, note = ""] = typeof entry === "string"
+      ? [entry, null]
       : entry;
-    entries.set(value, until);
-    if (!isNumber(value)) first ??= { value, place: "the list" };
+    entries.set(value, until ?? Infinity);
+    notes.set(value, note);
   }
-  return listOf(entries, first);
+  return listOf(entries, notes);
 }
 
-function listOf(
+/** An entry in the content of a list. */
+export type ListEntry = string | [string, number | null, string?];
+
+/** The list of these entries, with those of the notes that are theirs. */
+export function listOf(
   entries: ReadonlyMap<string, number>,
+  notes: ReadonlyMap<string, string>,
+): ValueList {
+  const value = [...entries.keys()].find((value) => !isNumber(value));
+  const text = value === undefined ? undefined : { value, place: "the list" };
+  return newList(entries, notes, text);
+}
+
+function newList(
+  entries: ReadonlyMap<string, number>,
+  allNotes: ReadonlyMap<string, string>,
   text: ValueList["text"],
 ): ValueList {
   const sorted = [...entries].sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0);
-  const content = JSON.stringify(
-    sorted.map(([value, until]) => until === Infinity ? value : [value, until]),
-  );
-  return { version: digestOf(content), content, entries, text };
+  const notes = new Map<string, string>();
+  const content = JSON.stringify(sorted.map(([value, until]): ListEntry => {
+    const note = allNotes.get(value) ?? "";
+    if (note !== "") notes.set(value, note);
+    const end = until === Infinity ? null : until;
+    if (note !== "") return [value, end, note];
+    return end === null ? value : [value, end];
+  }));
+  return { version: digestOf(content), content, entries, notes, text };
 }
 
 /** Asks a list about values of a type. Throws ConfigError where it has an entry that no such value can be. */

@@ -4,13 +4,12 @@
  * made them. The page and the API change rules through it.
  */
 import { ConfigError, DataError } from "../base/error.ts";
-import type { StreamParameters } from "../stream/control.ts";
+import type { Control, StreamParameters } from "../stream/control.ts";
 import type { DecisionState } from "../stream/decision_changes.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
 import {
   changeDecisions,
   type ChangeOutcome,
-  type DecisionPlace,
   outdated,
 } from "./decision_edits.ts";
 import {
@@ -44,20 +43,23 @@ export function problemOf({ message }: DataError): RulesProblem {
 
 /** Makes changes of what the control topic says. */
 export class RuleEditor {
-  readonly #place: DecisionPlace;
+  readonly #control: Control;
   readonly #parameters: StreamParameters;
 
   /** Changes the rules of a stream with these parameters. */
   constructor(
-    place: DecisionPlace & { readonly parameters: StreamParameters },
+    { control, parameters }: {
+      readonly control: Control;
+      readonly parameters: StreamParameters;
+    },
   ) {
-    this.#place = place;
-    this.#parameters = place.parameters;
+    this.#control = control;
+    this.#parameters = parameters;
   }
 
   /** What a text means with the lists that the stream has; a list that it has not begins empty. Throws DataError for what is wrong. */
   async setting(source: string): Promise<DecisionSetting> {
-    const { control } = this.#place;
+    const control = this.#control;
     await control.refresh();
     const { lists: versions, threshold } = control.decisionState;
     try {
@@ -95,7 +97,7 @@ export class RuleEditor {
     who: string,
   ): Promise<ChangeOutcome> {
     const setting = await this.setting(source);
-    const base = this.#place.control.decisionState;
+    const base = this.#control.decisionState;
     if (base.rules !== seen) throw outdated();
     return await this.#change(base, setting, who);
   }
@@ -104,7 +106,7 @@ export class RuleEditor {
   async listNamed(
     name: string,
   ): Promise<{ base: DecisionState; setting: DecisionSetting }> {
-    const { control } = this.#place;
+    const control = this.#control;
     await control.refresh();
     const base = control.decisionState;
     if (base.rules === null || !Object.hasOwn(base.lists, name)) {
@@ -144,7 +146,7 @@ export class RuleEditor {
     const versions = Object.fromEntries(
       [...lists].map(([name, { version }]) => [name, version]),
     );
-    return await changeDecisions(this.#place, {
+    return await changeDecisions(this.#control, {
       ...{ who, base },
       state: { ...base, rules: rules.version, lists: versions },
       contents: new Map([

@@ -53,6 +53,8 @@ export interface LabelStore extends StoredTable {
     ids: readonly TransactionId[],
     asOf?: string,
   ): Promise<ReadonlyMap<TransactionId, StoredLabel>>;
+  /** All labels of a payment, in the order in which they count: the last one counts. Throws StoreError for a damaged row. */
+  ofPayment(id: TransactionId): Promise<readonly StoredLabel[]>;
   /** All labels, in no order, some thousand at a time; the signal's reason is thrown as soon as it is aborted. A damaged row goes to `onBadRow`. */
   labels(
     signal: AbortSignal | undefined,
@@ -90,6 +92,11 @@ export function laterLabel(
     ? one.offset > other.offset
     : one.knownAt > other.knownAt;
   return isLater ? one : other;
+}
+
+/** Labels of a payment in the order in which they count. */
+export function inOrder(labels: readonly StoredLabel[]): StoredLabel[] {
+  return labels.toSorted((a, b) => laterLabel(a, b) === a ? 1 : -1);
 }
 
 /** TX_FRAUD of a payment with this label. */

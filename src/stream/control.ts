@@ -226,6 +226,8 @@ export interface ControlValues {
     readonly on: true;
     readonly flags?: Readonly<Record<string, string>> | undefined;
   };
+  /** Whether a change of what decides counts only when a second person approves it, and since when (ISO 8601 in UTC); absent where nobody has asked for that. */
+  approval: { readonly required: boolean; readonly at: string };
   /** The threshold of alerts that was applied to the running stream, and the newest changes, the last one among them; absent in older streams. */
   threshold: {
     readonly value: number;
@@ -417,6 +419,27 @@ export class Control {
     await this.settle(
       "fraudstream-scoring",
       settled,
+      (producer) => producer.append(records.appends()),
+    );
+  }
+
+  /** Whether a change of what decides counts only when a second person approves it, and since when; undefined where nobody has asked for that. */
+  get approval(): ControlValues["approval"] | undefined {
+    return this.#value("approval");
+  }
+
+  /** Whether a change of what decides counts only when a second person approves it. */
+  get requiresApproval(): boolean {
+    return this.approval?.required ?? false;
+  }
+
+  /** Records whether changes of what decides need a second person, for all processes of the stream. */
+  async requireApproval(required: boolean): Promise<void> {
+    const records = controlRecords();
+    records.put("approval", { required, at: new Date().toISOString() });
+    await this.settle(
+      "fraudstream-approval",
+      () => this.requiresApproval === required,
       (producer) => producer.append(records.appends()),
     );
   }
@@ -927,6 +950,8 @@ const VALUES: Readonly<Record<keyof ControlValues, Fits>> = {
     isOptional(flags, (flags) =>
       isObject(flags) &&
       Object.values(flags).every((text) => typeof text === "string")),
+  approval: ({ required, at }) =>
+    typeof required === "boolean" && typeof at === "string",
   threshold: ({ value, changes }) =>
     isThreshold(value) &&
     isOptional(changes, (changes) =>

@@ -154,7 +154,6 @@ export class DeskStream {
       known,
       producer,
       deadlineMs,
-      requireApproval: false,
       hmacKey: undefined,
     });
     const done = runTogether(own, [

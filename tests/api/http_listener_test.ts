@@ -18,7 +18,7 @@ const SCORE = {
 };
 
 Deno.test("the API answers over plain HTTP, also to many at once", async () => {
-  await using listener = listening();
+  await using listener = await listening();
   assert.match(listener.address, /^http:\/\/127\.0\.0\.1:\d+$/);
   const statuses = await Promise.all(
     Array.from({ length: 50 }, async () => {
@@ -30,6 +30,15 @@ Deno.test("the API answers over plain HTTP, also to many at once", async () => {
   assert.deepEqual(new Set(statuses), new Set([200]));
 });
 
+Deno.test("answers say how long an idle connection is kept", async () => {
+  await using listener = await listening();
+  for (const path of ["/healthz", "/v1/score", "/nothing"]) {
+    const response = await fetch(`${listener.address}${path}`);
+    await response.body?.cancel();
+    assert.equal(response.headers.get("keep-alive"), "timeout=60");
+  }
+});
+
 Deno.test("the API speaks TLS with the certificate that it is given", async () => {
   await using folder = temporaryFolder();
   const { cert, key } = selfSigned();
@@ -39,7 +48,7 @@ Deno.test("the API speaks TLS with the certificate that it is given", async () =
   };
   Deno.writeTextFileSync(tls.cert, cert);
   Deno.writeTextFileSync(tls.key, key);
-  await using listener = listening({ tls });
+  await using listener = await listening({ tls });
   assert.match(listener.address, /^https:/);
   using client = Deno.createHttpClient({ caCerts: [cert] });
   for (const url of [`${listener.address}/v1/score`]) {
@@ -58,19 +67,19 @@ Deno.test("files that are no certificate are refused", async () => {
   Deno.writeTextFileSync(path, "");
   for (const cert of [path, join(folder.path, "missing.pem")]) {
     const expected = { name: "ConfigError", message: /--api-tls-cert/ };
-    assert.throws(() => listening({ tls: { cert, key: path } }), expected);
+    await assert.rejects(listening({ tls: { cert, key: path } }), expected);
   }
 });
 
 Deno.test("a port that is taken is refused", async () => {
-  await using listener = listening();
+  await using listener = await listening();
   const port = Number(new URL(listener.address).port);
   const expected = { name: "ConfigError", message: /port \d+ is taken/ };
-  assert.throws(() => listening({ port }), expected);
+  await assert.rejects(listening({ port }), expected);
 });
 
 Deno.test("a client that sends its request too slowly is cut off", async () => {
-  await using listener = listening({}, 40);
+  await using listener = await listening({}, 40);
   const port = Number(new URL(listener.address).port);
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const head = "POST /v1/score HTTP/1.1\r\nHost: localhost\r\n" +

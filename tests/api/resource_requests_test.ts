@@ -27,6 +27,7 @@ Deno.test("payments, cards and terminals are found with features and their lates
   assert.equal(payment.TRANSACTION_ID, 0);
   assert.equal(payment.PREDICTION, null);
   assert.equal(payment.LABEL, null);
+  assert.deepEqual(payment.LABELS, []);
   assert.deepEqual(
     Object.keys(payment.FEATURES),
     featureNames(HANDBOOK_FEATURES),
@@ -91,9 +92,14 @@ Deno.test("a payment whose labels arrive later has the label that counts", async
     TX_FRAUD: 1,
   });
   assert.equal(found.TX_FRAUD, 1);
+  assert.deepEqual(found.LABELS, [
+    { KNOWN_AT: "2018-04-02 00:00:00", TX_FRAUD: 0 },
+    { KNOWN_AT: "2018-04-05 00:00:00", TX_FRAUD: 1 },
+  ]);
   const card = JSON.parse(await requests.customer(String(found.CUSTOMER_ID)));
   assert.equal(card.PAYMENTS.at(-1).CUSTOMER_ID, found.CUSTOMER_ID);
   const other = JSON.parse(await requests.payment("1"));
   assert.equal(other.TX_FRAUD, null);
   assert.equal(other.LABEL, null);
+  assert.deepEqual(other.LABELS, []);
 });

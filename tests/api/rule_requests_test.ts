@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Problem } from "../../src/api/problem.ts";
 import { RuleRequests } from "../../src/api/rule_requests.ts";
+import { Control } from "../../src/stream/control.ts";
 import { openMemory, parametersOf } from "../roles/pipeline.ts";
 
 const RULES = "version: 1\n" +
@@ -14,9 +15,11 @@ async function openRules(requireApproval = false) {
   const parameters = parametersOf(2);
   const folder = await openMemory(parameters);
   const { control } = folder.context;
+  if (requireApproval) await control.requireApproval(true);
   return {
     control,
-    requests: new RuleRequests({ control, parameters, requireApproval }),
+    log: folder.log,
+    requests: new RuleRequests({ control, parameters }),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }
@@ -60,6 +63,19 @@ Deno.test("rules and lists are replaced by who has seen their version, and recor
     JSON.parse(list.json).CSV,
     "value,expires\n3,\n4,2018-05-01 00:00:00\n5,\n",
   );
+  const noted = "value,expires,note\n3,,stolen\n4,2018-05-01,\n5,," +
+    '"lost, found\nagain"\n';
+  const { version } = list;
+  const notes = await requests.replaceList("blocked", noted, version, "ben");
+  assert.equal(notes.status, "changed");
+  assert.equal(
+    JSON.parse((await requests.list("blocked")).json).CSV,
+    noted.replace("2018-05-01", "2018-05-01 00:00:00"),
+  );
+  const none = await requests.replaceList(
+    ...["blocked", csv, notes.version, "ben"] as const,
+  );
+  assert.equal(none.version, version);
   const own = JSON.parse(list.json).CSV;
   const same = await requests.replaceList("blocked", own, list.version, "ben");
   assert.equal(same.status, "unchanged");
@@ -72,7 +88,7 @@ Deno.test("rules and lists are replaced by who has seen their version, and recor
   ]);
   assert.deepEqual(
     control.decisionChanges.map(({ who, items }) => [who, items.length]),
-    [["ada", 2], ["ben", 1]],
+    [["ada", 2], ["ben", 1], ["ben", 1], ["ben", 1]],
   );
 });
 
@@ -108,4 +124,16 @@ Deno.test("where approval is required, a replacement waits for a second person",
   assert.deepEqual([status, version], ["proposed", null]);
   assert.deepEqual(control.decisionChanges, []);
   assert.deepEqual(control.proposals.map(({ who }) => who), ["ada"]);
+});
+
+Deno.test("requests obey at once what another process has recorded about approval", async () => {
+  await using rules = await openRules();
+  const { requests, log } = rules;
+  const other = new Control(log);
+  await other.requireApproval(true);
+  const { status } = await requests.replaceRules(RULES, null, "ada");
+  assert.equal(status, "proposed");
+  await other.requireApproval(false);
+  const { status: lifted } = await requests.replaceRules(RULES, null, "ada");
+  assert.equal(lifted, "changed");
 });

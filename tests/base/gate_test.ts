@@ -87,6 +87,20 @@ Deno.test("a connection that sends a byte now and then is closed all the same", 
   assert.equal(served.gate.connections, 0);
 });
 
+Deno.test("a request that comes just before its connection would be closed is answered", async () => {
+  await using served = openGate({
+    quietMs: 200,
+    fetch: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      return new Response("late");
+    },
+  });
+  const connection = await served.connect();
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  await connection.write(TEXT.encode(`${HEAD}Connection: close\r\n\r\n`));
+  assert.match(await readToEnd(connection), /late$/);
+});
+
 Deno.test("a reader that does not read is closed, one that reads is not", async () => {
   const block = new Uint8Array(65_536);
   await using served = openGate({

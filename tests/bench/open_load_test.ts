@@ -1,6 +1,7 @@
 /** The generator of open loads measures what it says. */
 import assert from "node:assert/strict";
 import { dueTimes, percentilesOf, runLoad } from "../../bench/open_load.ts";
+import { Gate } from "../../src/base/gate.ts";
 import { chance } from "../long.ts";
 
 Deno.test("percentiles are exact", () => {
@@ -112,4 +113,38 @@ Deno.test("requests without an answer are counted, and the load goes on", async 
   assert.deepEqual(result.phases[0].statuses, { 0: 25 });
   listener.close();
   await closing;
+});
+
+Deno.test("a load does not send on a connection that the server may just close", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let stall = new Promise<void>((resolve) => setTimeout(resolve, 300));
+  await using _gate = new Gate({
+    listener,
+    fetch: async (request) => {
+      await request.text();
+      await stall;
+      return new Response("{}", { headers: { "keep-alive": "timeout=1" } });
+    },
+    connectionsMax: 100,
+    perAddressMax: 100,
+    quietMs: 1000,
+  });
+  // All connections are opened while the first answers are awaited, and only
+  // some of them are used until the second time.
+  const again = setTimeout(() => {
+    stall = new Promise((resolve) => setTimeout(resolve, 300));
+  }, 2300);
+  const phases = [
+    { rate: 100, seconds: 0.3 },
+    { rate: 20, seconds: 2 },
+    { rate: 100, seconds: 0.3 },
+  ];
+  const { port } = listener.addr;
+  const plan = { ...PLAN, connections: 30, port, phases };
+  const result = await runLoad(plan);
+  clearTimeout(again);
+  assert.deepEqual(
+    result.phases.map(({ statuses }) => statuses),
+    [{ 200: 30 }, { 200: 40 }, { 200: 30 }],
+  );
 });

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { DAY_SECONDS } from "../../src/payment/payment.ts";
 import { formatDate, formatDatetime } from "../../src/payment/calendar.ts";
 import type { StreamStatus } from "../../src/stream/status.ts";
+import { freePort } from "../services/free_port.ts";
 import { temporaryFolder } from "../temporary_folder.ts";
 import { API_PERMISSIONS, startApi } from "./api_program.ts";
-import { waitFor } from "./data_folder.ts";
 import { runMain, testRunning } from "./program_runner.ts";
 
 type Row = Readonly<Record<string, unknown>>;
@@ -107,8 +107,6 @@ testRunning(
       const { FEATURES, ...answer } = body;
       answers.push({ ...answer, ...FEATURES });
     }
-    // A stop does not wait for the writer.
-    await waitFor(at("api"), isStored);
     const { FEATURES } = (await program.score(payments[0], true)).body;
     await program.untilStored(payments.at(-1)?.TRANSACTION_ID);
     const { code, stdout, stderr } = await program.stop();
@@ -223,7 +221,6 @@ testRunning(
     const wrong = await program.score({ ...own(9), amount: "10.515" });
     assert.equal(wrong.status, 422);
     assert.equal(typeof wrong.body.REASON, "string");
-    await waitFor(at("data"), isStored);
     const { code, stderr } = await program.stop();
     assert.equal(code, 0, stderr);
     const rows = rowsOf(
@@ -291,6 +288,11 @@ testRunning(
       assert.deepEqual(failures, []);
       assert.ok(refusals <= lanes.length);
     }
+    const { stream, predictions } = JSON.parse(
+      await run("status", "--json", data),
+    );
+    assert.ok(isStored(stream), JSON.stringify(stream.stages));
+    assert.equal(predictions.rows, decided.size);
     await using program = await startApi(model);
     for (const [id, body] of [...decided].slice(-50)) {
       assert.deepEqual(await program.score(paid(id)), { status: 200, body });
@@ -309,12 +311,21 @@ testRunning(
     Deno.writeTextFileSync(own, OWN_DEFINITION);
     writeCsv(at("p.csv"), [{ TRANSACTION_ID: 1 }]);
     const busy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const free = freePort();
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
       [["--api-port=0", `--in=${at("p.csv")}`], /^fraudstream: --in brings /],
       [["--api-port=0", "--rate=5"], /^fraudstream: --rate brings /],
       [["--api-port=0", "--definition=handbook"], /reads TX_FRAUD/],
       [["--api-port=0", `--definition=${own}`], /--model/],
       [[`--api-port=${busy.addr.port}`], /port \d+ is taken/],
+      [
+        [`--api-port=${free}`, `--port=${free}`],
+        /port \d+ is taken; give another --api-port/,
+      ],
+      [
+        ["--api-port=0", "--api-tls-cert=none", "--api-tls-key=none"],
+        /--api-tls-cert: cannot read none/,
+      ],
     ];
     try {
       for (const [i, [args, message]] of cases.entries()) {
@@ -326,6 +337,8 @@ testRunning(
         assert.match(stderr, message);
         // Logs may come before; the reason is one line.
         assert.match(stderr, /^(?:\{.*\}\n)*fraudstream: [^\n]+\n$/);
+        const gone = () => Deno.statSync(at(`data-${i}`));
+        assert.throws(gone, Deno.errors.NotFound, args.join(" "));
       }
     } finally {
       busy.close();

@@ -187,15 +187,42 @@ testRunning(
 
 testRunning("a port that was asked for and is taken is wrong use", async () => {
   await using folder = temporaryFolder();
-  const data = `--data=${join(folder.path, "data")}`;
+  const data = join(folder.path, "data");
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { code, stderr } = await runMain(
-    ["run", data, ...SMALL, `--port=${taken.addr.port}`],
+    ["run", `--data=${data}`, ...SMALL, `--port=${taken.addr.port}`],
     { permissions: LISTENING },
   );
   assert.equal(code, 2, stderr);
   assert.match(stderr, /port \d+ is taken; give another --port/);
+  assert.throws(() => Deno.statSync(data), Deno.errors.NotFound);
 });
+
+testRunning(
+  "a stream keeps in mind that changes need a second person, until that is lifted",
+  async () => {
+    await using folder = temporaryFolder();
+    const data = `--data=${join(folder.path, "data")}`;
+    const tokens = join(folder.path, "tokens");
+    const [a, b] = ["a", "b"].map((letter) => letter.repeat(16));
+    Deno.writeTextFileSync(tokens, `anna:${a}\nben:${b}\n`);
+    const run = async (...args: readonly string[]) => {
+      const { code, stdout, stderr } = await runMain(
+        [...args, data],
+        { permissions: LISTENING },
+      );
+      assert.equal(code, 0, stderr);
+      return stdout + stderr;
+    };
+    const page = ["--port=0", `--token-file=${tokens}`, "--require-approval"];
+    await run("run", ...SMALL, ...page);
+    // A run that knows nothing of it changes nothing.
+    await run("run");
+    assert.match(await run("audit"), /changes need a second person since 2/);
+    assert.match(await run("run", "--lift-approval"), /no second person/);
+    assert.match(await run("audit"), /need no second person any more since 2/);
+  },
+);
 
 // In short runs gate_test.ts shows it with a shorter time.
 if (isLong) {

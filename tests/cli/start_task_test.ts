@@ -114,6 +114,51 @@ Deno.test({
 });
 
 testRunning(
+  "./fraudstream without Deno says in one line what to install",
+  async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    const bin = `${path}/bin`;
+    Deno.mkdirSync(bin);
+    Deno.copyFileSync(`${ROOT}fraudstream`, `${path}/fraudstream`);
+    const write = (name: string, lines: string) =>
+      Deno.writeTextFileSync(`${bin}/${name}`, `#!/bin/sh\n${lines}\n`, {
+        mode: 0o755,
+      });
+    write("dirname", 'echo "${2%/*}"');
+    const run = async () => {
+      const { code, stdout, stderr } = await new Deno.Command("/bin/sh", {
+        args: [`${path}/fraudstream`, "--version"],
+        clearEnv: true,
+        env: { PATH: bin },
+      }).output();
+      const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      return [code, text(stdout) + text(stderr)];
+    };
+    const get = "get Deno from https://deno.com, or npx with Node from " +
+      "https://nodejs.org";
+    assert.deepEqual(await run(), [
+      1,
+      `fraudstream: neither deno nor npx is installed; ${get}\n`,
+    ]);
+    // npx that may not download: without a word, as nobody is asked.
+    write("npm", "echo false");
+    write("npx", 'test "$1" != --no-install && echo "npx $*"');
+    assert.deepEqual(await run(), [
+      1,
+      `fraudstream: Deno is not installed; run 'npm install' in ${path} once\n`,
+    ]);
+    const started = [0, "npx deno task --quiet start --version\n"];
+    write("npm", "echo null");
+    assert.deepEqual(await run(), started);
+    write("npm", "echo false");
+    Deno.mkdirSync(`${path}/node_modules/.bin`, { recursive: true });
+    Deno.writeTextFileSync(`${path}/node_modules/.bin/deno`, "");
+    assert.deepEqual(await run(), started);
+  },
+);
+
+testRunning(
   "./fraudstream shows commands as they were typed",
   async () => {
     await using folder = temporaryFolder();

@@ -121,6 +121,9 @@ export async function openPage(
     return { name, partitions: 2, compacted: false };
   });
   await folder.log.createTopics(topics);
+  if (extras.requireApproval) {
+    await folder.context.control.requireApproval(true);
+  }
   const page = servePage(folder, tokens, behindProxy, extras);
   return {
     ...page,
@@ -141,7 +144,7 @@ function servePage(
   folder: OpenFolder,
   tokens: string | undefined,
   behindProxy: boolean,
-  { requireApproval = false, models }: PageExtras = {},
+  { models }: PageExtras = {},
 ): PageFixture {
   const end = new AbortController();
   const { log, store, context } = folder;
@@ -187,7 +190,6 @@ function servePage(
     models,
     tokens: parseTokens(tokens ?? ""),
     behindProxy,
-    requireApproval,
     process: { threads: ["producer"], log: "memory", store: "memory" },
   });
   const reading = reader.run(end.signal);

@@ -14,7 +14,7 @@ const STORED_MS = 10_000;
 const LOOK_MS = 50;
 /** Members whose values are the run's. */
 /** Members that follow from what the stages and the writer have done by then. */
-const OF_THE_MOMENT = ["TX_FRAUD", "LABEL", "PREDICTION"];
+const OF_THE_MOMENT = ["TX_FRAUD", "LABEL", "LABELS", "PREDICTION"];
 const OF_THE_RUN = [
   "TX_DATETIME",
   "TX_TIME_SECONDS",

@@ -150,7 +150,7 @@ Deno.test("an editor's schema accepts what is accepted, and refuses what is not"
   }
 });
 
-Deno.test("a list is its values, whatever their order, notes and quotes; the longer of two entries counts", () => {
+Deno.test("a list is its values and notes, whatever their order and quotes; the longer of two entries counts", () => {
   const list = readList(
     'value,expires,note\n"a,b",,x\nc,2026-01-02,\nc,2026-01-01,\n\nd,2026-01-01T06:00:00+06:00,\n',
     "l.csv",
@@ -162,9 +162,11 @@ Deno.test("a list is its values, whatever their order, notes and quotes; the lon
     ["d", midnight],
   ]);
   const other = readList(
-    'expires,value\n2026-01-02 00:00:00,c\r\n,"a,b"\n2026-01-01,d\n',
+    "note,expires,value\n,2026-01-02 00:00:00,c\r\n" +
+      ' x,,"a,b"\n,2026-01-01,d\n',
     "l.csv",
   );
+  assert.deepEqual([...list.notes], [["a,b", "x"]]);
   assert.equal(other.version, list.version);
   const again = listOfContent(list.content);
   assert.deepEqual(
@@ -172,6 +174,10 @@ Deno.test("a list is its values, whatever their order, notes and quotes; the lon
     other.entries.size && new Map([...list.entries].sort()),
   );
   assert.equal(again.version, list.version);
+  assert.deepEqual(again.notes, list.notes);
+  // Lists without notes have the versions that they had before notes were kept.
+  const plain = readList('value\n3\n"a,b"\n', "l.csv");
+  assert.equal(plain.content, '["3","a,b"]');
   const has = listTest(list, "text");
   assert.ok(has("a,b", 1e12) && has("d", midnight - 1));
   assert.ok(!has("d", midnight) && !has("x", 0));

@@ -225,6 +225,15 @@ export function testLabels(options: LabelContractOptions): void {
               String(asOf),
             );
           }
+          for (const { id } of kept([...example.payments])) {
+            const own = example.labels.filter((label) =>
+              label.transactionId === id
+            );
+            const found = await labels.ofPayment(id);
+            assert.deepEqual(new Set(found), new Set(own));
+            const counts = counting(own, undefined).get(id);
+            assert.deepEqual(found.at(-1), counts);
+          }
         }),
         { numRuns: runs },
       );

@@ -6,6 +6,7 @@
 // deno-lint-ignore-file camelcase -- the names are Docker's
 import assert from "node:assert/strict";
 import { load, YAML11_SCHEMA } from "js-yaml";
+import { API_PORT } from "../../src/roles/api_settings.ts";
 import lock from "../services/jars.json" with { type: "json" };
 import { testReading } from "../permission.ts";
 
@@ -13,9 +14,17 @@ const ROOT = new URL("../../", import.meta.url);
 const MIB = { m: 1, g: 1024 };
 /** What a laptop with 8 GB has left for containers. */
 const MEMORY_MIB_MAX = 7 * 1024;
-const ROLES = ["producer", "processor", "writer", "scorer", "dashboard"];
+const ROLES = [
+  ...["producer", "processor", "writer", "scorer", "api", "dashboard"],
+];
 /** Those that start only where their profile is named: they need a file. */
-const OPTIONAL = { scorer: "model.json", dashboard: "token" };
+const OPTIONAL = {
+  scorer: "model.json",
+  api: "api-tokens",
+  dashboard: "token",
+};
+/** Those that publish a port of the host. */
+const PUBLISHED = ["api", "dashboard"];
 
 /** What is looked at of a service. */
 interface Service {
@@ -56,7 +65,9 @@ testReading("docker compose starts two servers and a service a role", () => {
   assert.deepEqual(Object.keys(all), ["kafka", "cassandra", ...ROLES]);
   for (const role of ROLES) {
     const [run, flag, ...rest] = all[role].command ?? [];
-    assert.deepEqual([run, flag], ["run", `--role=${role}`]);
+    // A stream with an API has labels that arrive later.
+    const roles = role === "api" ? "api,labels" : role;
+    assert.deepEqual([run, flag], ["run", `--role=${roles}`]);
     const isOptional = role in OPTIONAL;
     assert.equal(rest.length > 0, isOptional, role);
     assert.equal(all[role].profiles !== undefined, isOptional, role);
@@ -66,6 +77,16 @@ testReading("docker compose starts two servers and a service a role", () => {
     const flags = all[role].command ?? [];
     assert.ok(flags.some((flag) => flag.endsWith(`=/run/secrets/${file}`)));
   }
+});
+
+testReading("the API's container is healthy once it can decide", () => {
+  const { api } = services();
+  const [, executable] = /COPY --from=build \S+ (\S+)/
+    .exec(read("Dockerfile")) ?? [];
+  assert.deepEqual(api.healthcheck?.test, ["CMD", executable, "ready"]);
+  // The command asks the default port, which is published.
+  assert.ok(api.command?.includes(`--api-port=${API_PORT}`));
+  assert.deepEqual(api.ports, [`127.0.0.1:${API_PORT}:${API_PORT}`]);
 });
 
 testReading("containers publish ports on the own machine only", () => {
@@ -90,10 +111,17 @@ testReading("containers have no more rights than they need", () => {
 });
 
 testReading("each container has a memory limit, and all fit a laptop", () => {
-  const limits = Object.values(services()).map(memoryMib);
-  for (const limit of limits) assert.ok(limit > 0);
-  const sum = limits.reduce((total, limit) => total + limit, 0);
-  assert.ok(sum <= MEMORY_MIB_MAX, `${sum} MiB`);
+  const all = services();
+  for (const service of Object.values(all)) assert.ok(memoryMib(service) > 0);
+  // A stream's payments come from the simulator or by the API.
+  for (const source of ["producer", "api"]) {
+    const sum = Object.entries(all)
+      .filter(([name]) =>
+        name === source || !["producer", "api"].includes(name)
+      )
+      .reduce((total, [, service]) => total + memoryMib(service), 0);
+    assert.ok(sum <= MEMORY_MIB_MAX, `${sum} MiB with ${source}`);
+  }
 });
 
 testReading("roles start once the servers are healthy", () => {
@@ -107,7 +135,7 @@ testReading("roles start once the servers are healthy", () => {
 });
 
 testReading("roles can be scaled: no fixed name, no port of the host", () => {
-  for (const role of ROLES.filter((role) => role !== "dashboard")) {
+  for (const role of ROLES.filter((role) => !PUBLISHED.includes(role))) {
     const service = services()[role];
     for (const key of ["container_name", "hostname", "ports"]) {
       assert.ok(!(key in service), `${role} has ${key}`);

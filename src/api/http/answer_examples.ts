@@ -105,7 +105,12 @@ export function answerExamples(
         MESSAGE: "the payment is older than --lateness allows",
       }],
     },
-    stored: { ...PAYMENT, FEATURES, PREDICTION: decision },
+    stored: {
+      ...PAYMENT,
+      LABELS: [PAYMENT.LABEL],
+      FEATURES,
+      PREDICTION: decision,
+    },
     customer: { CUSTOMER_ID, FEATURES, PAYMENTS: [PAYMENT] },
     terminal: { TERMINAL_ID, FEATURES, PAYMENTS: [PAYMENT] },
     rules: {

@@ -2,13 +2,14 @@
 import { addressOf } from "../../base/address.ts";
 import { ConfigError } from "../../base/error.ts";
 import { Gate, SERVER_HOST } from "../../base/gate.ts";
+import { type AddressedListener, listenTls } from "../../base/tls_listener.ts";
 import type { ApiServer } from "./api_server.ts";
 import type { ApiSettings } from "../../roles/api_settings.ts";
 
 /** Connections at once, and those of one address. */
 const CONNECTIONS_MAX = 1000;
 const PER_ADDRESS_MAX = 500;
-/** Longer than any answer takes to begin. */
+/** Longer than any answer takes to begin. Answers say it in whole seconds. */
 const QUIET_MS = 60_000;
 
 /** An API that listens until it is disposed of. */
@@ -23,15 +24,20 @@ export interface ApiListener extends AsyncDisposable {
  * Listens with an application; a connection to which nothing is said for
  * `quietMs` is closed. Throws ConfigError where it cannot or may not.
  */
-export function listenApi(
+export async function listenApi(
   settings: ApiSettings,
   { fetch }: ApiServer,
   quietMs = QUIET_MS,
-): ApiListener {
-  const listener = open(settings);
+): Promise<ApiListener> {
+  const listener = await open(settings);
+  const keepAlive = `timeout=${Math.floor(quietMs / 1000)}`;
   const gate = new Gate({
     listener,
-    fetch,
+    fetch: async (request, address) => {
+      const response = await fetch(request, address);
+      response.headers.set("keep-alive", keepAlive);
+      return response;
+    },
     connectionsMax: CONNECTIONS_MAX,
     perAddressMax: PER_ADDRESS_MAX,
     quietMs,
@@ -46,15 +52,20 @@ export function listenApi(
   };
 }
 
-function open(
+/** Throws ConfigError where an API cannot or may not be served. */
+export async function requireApiPort(settings: ApiSettings): Promise<void> {
+  (await open(settings)).close();
+}
+
+async function open(
   { host, port, tls }: ApiSettings,
-): (Deno.TcpListener | Deno.TlsListener) & { readonly addr: Deno.NetAddr } {
+): Promise<AddressedListener> {
   const at = { hostname: host, port };
   try {
     if (tls === undefined) return Deno.listen(at);
     const cert = pem(tls.cert, "--api-tls-cert");
     const key = pem(tls.key, "--api-tls-key");
-    return Deno.listenTls({ ...at, cert, key });
+    return await listenTls({ ...at, cert, key });
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(refusal(error as Error, host, port));

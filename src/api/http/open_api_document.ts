@@ -131,7 +131,7 @@ function schemasOf({ shape, featureNames }: StreamApi) {
   const label = z.object({
     KNOWN_AT: z.string(),
     TX_FRAUD: z.int().min(0).max(1).nullable(),
-  }).nullable();
+  });
   const payment = z.looseObject({
     TRANSACTION_ID: idOf(shape.transactionId),
     TX_DATETIME: z.string(),
@@ -140,7 +140,7 @@ function schemasOf({ shape, featureNames }: StreamApi) {
     TX_AMOUNT: z.number(),
     TX_TIME_SECONDS: z.int(),
     TX_FRAUD: z.int().min(0).max(1).nullable(),
-    LABEL: label,
+    LABEL: label.nullable(),
   });
   const history = {
     FEATURES: features.nullable(),
@@ -162,6 +162,7 @@ function schemasOf({ shape, featureNames }: StreamApi) {
     }),
     AcceptedLabels: z.object({ ACCEPTED: z.int().min(0) }),
     StoredPayment: payment.extend({
+      LABELS: z.array(label),
       FEATURES: features,
       PREDICTION: decision.nullable(),
     }),

@@ -48,7 +48,8 @@ runThread<ServerWork, readonly ApiReply[], FromServer>(
     );
     starter.receive(receive);
     const logger = openLogger("api", log);
-    await using server = listenApi(served, apiServer(api, served, { logger }));
+    const application = apiServer(api, served, { logger });
+    await using server = await listenApi(served, application);
     send({ kind: "serving", address: server.address });
     await untilAborted(signal);
   },

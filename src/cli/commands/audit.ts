@@ -76,14 +76,22 @@ async function audit({ json, show, ...options }: AuditOptions): Promise<void> {
         .map(({ from }) => ({ partition, from })) ?? []
     ),
   }));
+  const { approval } = control ?? {};
   if (json) {
-    writeResult(JSON.stringify({ changes }, null, 2) + "\n");
+    writeResult(JSON.stringify({ changes, approval }, null, 2) + "\n");
   } else if (changes.length === 0) {
     writeResult(asTyped(
       `nothing has changed yet in ${logPlace(connection)}; rules are given ` +
         "with './fraudstream run --rules=FILE'\n",
     ));
   } else writeResult(auditTable(changes));
+  if (json || !approval) return;
+  const at = asTyped(approval.at.slice(0, 19).replace("T", " "));
+  writeResult(
+    approval.required
+      ? `changes need a second person since ${at}\n`
+      : `changes need no second person any more since ${at}\n`,
+  );
 }
 
 interface AppliedEverywhere extends DecisionChange {

@@ -6,6 +6,8 @@ import {
   mayListen,
   openDashboard,
 } from "../../dashboard/dashboard.ts";
+import { listenPage } from "../../dashboard/server/page_listener.ts";
+import { requireApiPort } from "../../api/http/api_listener.ts";
 import { requireApiOrigin } from "../../api/api_origin.ts";
 import { ConfigError, DataError, LogError } from "../../base/error.ts";
 import { type Pace, type Role, type RunSettings } from "../../roles/role.ts";
@@ -178,6 +180,10 @@ const FLAGS = {
         "in its data folder",
       needs: "--log=kafka",
     },
+    liftApproval: {
+      help: "from now on changes count at once again in a stream that was " +
+        "started with --require-approval",
+    },
     acceptMissingStart: {
       help:
         "start with the remaining records if payments were deleted before " +
@@ -272,6 +278,11 @@ async function run(options: RunOptions): Promise<void> {
   const latency = new LatencyMeter();
   const began = performance.now();
   checkNeeds(FLAGS, options);
+  if (options.requireApproval && options.liftApproval) {
+    throw new ConfigError(
+      "--require-approval and --lift-approval exclude each other; give one",
+    );
+  }
   const connection = readConnection(options, options.durability === "full");
   const wanted = readPage(options);
   using stop = listenForStop();
@@ -289,6 +300,7 @@ async function run(options: RunOptions): Promise<void> {
     const keeping = stream.control.keepScoringFlags(scoringFlags);
     await unlessStopped(keeping.then(() => stream), signal);
   }
+  await recordApproval(options, stream, logger);
   const before = await readStatus(stream.log, stream.control);
   await using page = wanted &&
     await openPage(wanted, { settings, roles, log, logger, latency });
@@ -364,6 +376,20 @@ async function run(options: RunOptions): Promise<void> {
   }
 }
 
+/** Records for all processes of the stream whether changes need a second person, where a flag says so. */
+async function recordApproval(
+  { requireApproval, liftApproval }: RunOptions,
+  { control }: Stream,
+  logger: Logger,
+): Promise<void> {
+  if (requireApproval) await control.requireApproval(true);
+  if (!liftApproval || !control.requiresApproval) return;
+  await control.requireApproval(false);
+  logger.warn("changes of this stream need no second person any more", {
+    because: "--lift-approval",
+  });
+}
+
 /** Whether the program was started without arguments. Its page then stays when the data are complete. */
 function isBare(): boolean {
   return Deno.args.length === 0;
@@ -426,7 +452,7 @@ async function openPage(
       log,
       latency: () => latency.summary(),
       process: {
-        threads: roles.flatMap((role) => threadNames(role, settings.workers)),
+        threads: threadNames(roles, settings),
         log: logPlace(settings),
         store: storePlace(settings),
       },
@@ -503,6 +529,7 @@ async function begin(
       followed,
     });
     const { settings, roles } = read;
+    if (!found) await requireFreePorts(settings, readPage(options));
     const opened = await Stream.open({ settings, roles, logger, signal });
     const { noModel, role } = options;
     const isAll = role?.roles === undefined;
@@ -550,6 +577,16 @@ async function begin(
     if (!meanwhile) throw error;
     return await open(meanwhile);
   }
+}
+
+/** Throws ConfigError if the API or the page that a run is to have cannot listen: before a stream is made for it. */
+async function requireFreePorts(
+  { api }: RunSettings,
+  page: WantedPage | undefined,
+): Promise<void> {
+  // Both at once, since they may name the same port.
+  using _page = page?.required ? listenPage(page) : undefined;
+  if (api) await requireApiPort(api.served);
 }
 
 /** The stream that a run is to follow. */
@@ -804,9 +841,8 @@ function readApi(
     }
   }
   const api = readApiFlags(options, isNamed);
-  const { ahead, hmacKeyFile, requireApproval = false } = options;
-  return api &&
-    { ...api, aheadSeconds: ahead, hmacKeyFile, requireApproval };
+  const { ahead, hmacKeyFile } = options;
+  return api && { ...api, aheadSeconds: ahead, hmacKeyFile };
 }
 
 /** What a new stream with an API begins with, besides its definition. */

@@ -53,9 +53,9 @@ export const PAGE_FLAGS = {
     },
     requireApproval: {
       help:
-        "a change of rules, lists, the threshold or the model on the page " +
-        "counts only when a second person approves it; needs two names in " +
-        "--token-file",
+        "from now on a change of rules, lists, the threshold or the model " +
+        "counts only when a second person approves it, on every page and API " +
+        "of the stream; needs two names in --token-file",
     },
     stay: { help: "keep the page until Ctrl-C after everything is stored" },
   },

@@ -99,11 +99,14 @@ function timeOf({ eventTime, complete }) {
 }
 
 /** @type {Say} */
-function storedOf({ stored, produced, deadLetters }) {
+function storedOf({ stored, produced, processed, deadLetters }) {
   const letters = deadLetters === 0
     ? ""
     : `, ${countOf(deadLetters, "dead letter")}`;
-  return [count(stored), `of ${count(produced)} published${letters}`];
+  const all = produced === undefined
+    ? `${count(processed)} processed`
+    : `${count(produced)} published`;
+  return [count(stored), `of ${all}${letters}`];
 }
 
 /** @type {SayTruth} */

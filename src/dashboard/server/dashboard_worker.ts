@@ -5,7 +5,6 @@
 import { shapeOfStream } from "../../stream/stream_definition.ts";
 import { join } from "node:path";
 import { rest } from "../../base/clock.ts";
-import { ConfigError } from "../../base/error.ts";
 import { openLog } from "../../log/open_log.ts";
 import { CURRENCY, DAY_SECONDS } from "../../payment/payment.ts";
 import { Control, labelDays } from "../../stream/control.ts";
@@ -22,8 +21,9 @@ import {
 } from "../../base/logger.ts";
 import { runThread, type Starter } from "../../base/thread.ts";
 import { addressOf } from "../../base/address.ts";
-import { type PageSettings, portsToTry } from "./exposure.ts";
-import { Gate, SERVER_HOST } from "../../base/gate.ts";
+import type { PageSettings } from "./exposure.ts";
+import { listenPage } from "./page_listener.ts";
+import { Gate } from "../../base/gate.ts";
 import { usualValues } from "./model_usual.ts";
 import { LiveReader } from "./live_reader.ts";
 import { AlertIndex } from "../index/alert_index.ts";
@@ -125,10 +125,9 @@ async function runPage(
     latency: () => latency,
     tokens: page.tokens,
     behindProxy: page.behindProxy,
-    requireApproval: page.requireApproval ?? false,
     process: work.process,
   });
-  const listener = listen(page);
+  const listener = listenPage(page);
   const gate = serving.gate = new Gate({
     listener,
     fetch: server.fetch,
@@ -213,33 +212,4 @@ async function storeOf(
     await rest(RETRY_MS, signal);
   }
   return undefined;
-}
-
-/** Listens at the first port that is free. Throws ConfigError if there is none, or none is permitted. */
-function listen({ host, port }: PageSettings): Deno.TcpListener {
-  const ports = portsToTry(port);
-  for (const candidate of ports) {
-    try {
-      return Deno.listen({ hostname: host, port: candidate });
-    } catch (error) {
-      if (error instanceof Deno.errors.AddrInUse) continue;
-      throw error instanceof Deno.errors.NotCapable
-        ? new ConfigError(
-          `the page may not listen at ${host}:${candidate}: add ` +
-            `--allow-net=${host},${SERVER_HOST} before main.ts, or leave the page out by ` +
-            "--role=producer,processor,writer",
-        )
-        : new ConfigError(
-          `the page cannot listen at ${host}:${candidate} ` +
-            `(${(error as Error).message}); give another --host or --port`,
-        );
-    }
-  }
-  throw new ConfigError(
-    port === undefined
-      ? `all ports from ${ports[0]} to ${ports.at(-1)} are taken; give one ` +
-        "with --port (0: any that is free)"
-      : `port ${port} is taken; give another --port (0: any that is free), ` +
-        "or none at all",
-  );
 }

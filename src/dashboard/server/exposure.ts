@@ -24,7 +24,7 @@ export interface PageSettings {
   readonly tokens: readonly PageToken[];
   /** Whether it is reached through a proxy only, which speaks TLS and adds X-Forwarded headers. */
   readonly behindProxy: boolean;
-  /** Whether a change of rules or lists counts only when a second person approves it. */
+  /** Whether the stream is to require a second person for a change of what decides. */
   readonly requireApproval?: boolean;
 }
 

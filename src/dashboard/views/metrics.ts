@@ -34,7 +34,7 @@ export function metricsOf(
     new Gauge({ name: `fraudstream_${name}`, help, labelNames, registers });
   const published = counter(
     "payments_published_total",
-    "Payments published by the producer.",
+    "Payments published by the producer; 0 where they come from elsewhere.",
   );
   const stage = ["stage"];
   const counters = {
@@ -104,7 +104,7 @@ export function metricsOf(
     const { status } = now;
     const isLabelled = status !== undefined &&
       labelsTaken(status) !== undefined;
-    published.inc(status?.produced ?? 0);
+    published.inc(status?.simulated ? status.produced : 0);
     for (
       const { name, counters: counted, lag: behind } of status?.stages ?? []
     ) {

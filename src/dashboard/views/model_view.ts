@@ -151,17 +151,17 @@ export const model: PageView = {
         "the threshold must be a number from 0 to 1",
       );
       const { status } = await inTurn(() =>
-        changeThreshold(page, threshold, asked.who ?? "the page")
+        changeThreshold(page, threshold, asked)
       );
       return { status, threshold };
     });
     post("/api/model/promote", async (asked) => {
       const version = BODY.string((await asked.body()).version, "version");
-      return await inTurn(() => changeModel(page, asked.who, version));
+      return await inTurn(() => changeModel(page, asked, version));
     });
     post("/api/model/roll-back", async (asked) => {
       await asked.body();
-      return await inTurn(() => changeModel(page, asked.who));
+      return await inTurn(() => changeModel(page, asked));
     });
   },
 };

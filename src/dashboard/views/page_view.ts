@@ -84,8 +84,6 @@ export interface Page {
     /** Where the store is. */
     readonly store: string;
   };
-  /** Whether a change of what decides about payments counts only when a second person approves it. */
-  readonly requireApproval?: boolean;
   /** The page's own server. */
   readonly server: () => ServerFacts;
 }

@@ -26,6 +26,7 @@ import {
   type DecisionProposal,
   type ProposedModel,
 } from "../../stream/decision_changes.ts";
+import type { ListEntry } from "../../scoring/list_file.ts";
 import proposalsJs from "../page/proposals.js" with { type: "text" };
 import { BODY, type Page, type PageView, type Question } from "./page_view.ts";
 
@@ -86,9 +87,10 @@ export const proposals: PageView = {
   serve(router, page) {
     const { get, post } = router<ProposalAnswers>();
     const inTurn = turns();
-    const { control, requireApproval = false } = page;
+    const { control } = page;
     get("/api/proposals", async ({ who }) => {
       await control.refresh();
+      const { requiresApproval: requireApproval } = control;
       return { proposals: await pendingOf(page, who), requireApproval };
     });
     post("/api/proposals/decide", async (asked) => {
@@ -98,17 +100,35 @@ export const proposals: PageView = {
   },
 };
 
+/**
+ * Throws DataError where the stream requires approval and the visitor's token
+ * has no name: one person could then propose under a name and approve under
+ * another.
+ */
+export async function requireName(
+  { control }: Pick<Page, "control">,
+  { who }: Pick<Question, "who">,
+): Promise<void> {
+  await control.refresh();
+  if (!control.requiresApproval || who !== undefined) return;
+  throw new DataError(
+    "a second person approves changes of this stream, so a change takes a " +
+      "token that has a name: start the page with --token-file",
+  );
+}
+
 /** Sets the threshold of alerts, or proposes it. */
 export async function changeThreshold(
   page: Page,
   threshold: number,
-  who: string,
+  asked: Pick<Question, "who">,
 ): Promise<ChangeOutcome> {
-  const { control, requireApproval, state: { timeSeconds } } = page;
-  if (requireApproval) {
-    await control.refresh();
+  const { control, state: { timeSeconds } } = page;
+  const { who = "the page" } = asked;
+  await requireName(page, asked);
+  if (control.requiresApproval) {
     const base = control.decisionState;
-    return await changeDecisions(page, {
+    return await changeDecisions(control, {
       ...{ who, base, state: { ...base, threshold } },
     });
   }
@@ -120,15 +140,18 @@ export async function changeThreshold(
 /** Makes another model the champion, or proposes it: a version that was chosen, or without one the champion before. Throws DataError where there is none. */
 export async function changeModel(
   page: Page,
-  who: string | undefined,
+  asked: Pick<Question, "who">,
   version?: string,
 ): Promise<ChangeOutcome & { readonly champion: string | null }> {
   const folder = folderOf(page);
+  const { control } = page;
+  const { who } = asked;
+  await requireName(page, asked);
   const change = (before: Registry) =>
     version === undefined
       ? rolledBack(before, by(who))
       : chosen(before, version, by(who));
-  if (!page.requireApproval) {
+  if (!control.requiresApproval) {
     const { champion } = await changeRegistry(folder, change);
     return { status: "changed", champion };
   }
@@ -138,8 +161,6 @@ export async function changeModel(
   if (before === null || after === null || before === after) {
     return { status: "unchanged", champion: before };
   }
-  const { control } = page;
-  await control.refresh();
   const { decisionState: base } = control;
   const action = version === undefined ? "rolled back" : "chosen";
   const model: ProposedModel = { before, after, action };
@@ -205,7 +226,7 @@ async function linesOf(
     return { of: item.what, ...changedLines(before, after) };
   }
   const entries = (text: string): string[] =>
-    text === "" ? [] : (JSON.parse(text) as unknown[]).map(entryWords);
+    text === "" ? [] : (JSON.parse(text) as ListEntry[]).map(entryWords);
   const [was, is] = [new Set(entries(before)), new Set(entries(after))];
   return {
     of: item.name,
@@ -217,9 +238,11 @@ async function linesOf(
 /** Lines, or entries, of an answer on each side. */
 const LINES_MAX = 2000;
 
-function entryWords(entry: unknown): string {
-  if (!Array.isArray(entry)) return String(entry);
-  return `${entry[0]} until ${formatDatetime(Number(entry[1]))}`;
+function entryWords(entry: ListEntry): string {
+  if (typeof entry === "string") return entry;
+  const [value, until, note] = entry;
+  const end = until === null ? "" : ` until ${formatDatetime(until)}`;
+  return `${value}${end}${note === undefined ? "" : ` (${note})`}`;
 }
 
 /** The lines between what two texts have in common at the beginning and at the end. */

@@ -7,7 +7,7 @@ import { DataError } from "../../base/error.ts";
 import { turns } from "../../base/turns.ts";
 import { formatDatetime } from "../../payment/calendar.ts";
 import type { ChangeOutcome } from "../../scoring/decision_edits.ts";
-import { listOfContent, readList } from "../../scoring/list_file.ts";
+import { listOf, readList } from "../../scoring/list_file.ts";
 import {
   problemOf,
   RuleEditor,
@@ -15,6 +15,7 @@ import {
 } from "../../scoring/rule_editor.ts";
 import ruleEditorJs from "../page/rule_editor.js" with { type: "text" };
 import { whoOf } from "./case_writer.ts";
+import { requireName } from "./proposals.ts";
 import { BODY, type Page, type PageView, type Question } from "./page_view.ts";
 import { previewRules, type RulesPreview } from "./rule_preview.ts";
 
@@ -69,12 +70,13 @@ export const ruleChanges: PageView = {
   serve(router, page) {
     const { get, post } = router<RuleChangeAnswers>();
     const inTurn = turns();
-    const { control, requireApproval = false } = page;
+    const { control } = page;
     const editor = new PageRules(page);
     get("/api/rules/text", async () => {
       await control.refresh();
       const { rules: version } = control.decisionState;
       const source = version === null ? "" : await control.content(version);
+      const { requiresApproval: requireApproval } = control;
       return { version, source: source ?? "", requireApproval };
     });
     get("/api/rules/lists/entries", async (asked) => {
@@ -138,6 +140,7 @@ class PageRules {
   ): Promise<ChangeOutcome> {
     const source = BODY.string(body.source, "source");
     const seen = body.seen === null ? null : BODY.string(body.seen, "seen");
+    await requireName(this.#page, asked);
     const who = whoOf(asked, body);
     return await this.#editor.save(source, seen, who);
   }
@@ -204,17 +207,14 @@ class PageRules {
     edit: (entries: Map<string, number>) => void,
   ): Promise<ChangeOutcome> {
     const name = BODY.string(body.list, "list");
+    await requireName(this.#page, asked);
     const who = whoOf(asked, body);
     return await this.#editor.changeList({
       ...{ name, who },
       edit: (list) => {
         const all = new Map(list?.entries);
         edit(all);
-        return listOfContent(JSON.stringify(
-          [...all].map(([entry, until]) =>
-            until === Infinity ? entry : [entry, until]
-          ),
-        ));
+        return listOf(all, list?.notes ?? new Map());
       },
     });
   }

@@ -119,8 +119,8 @@ export interface Snapshot {
   readonly problem: string | undefined;
   /** Why its sums are not those of this moment yet: then it shows no rates and none of the sums; undefined if they are. */
   readonly reading: Reading | undefined;
-  /** Payments published. */
-  readonly produced: number;
+  /** Payments published by our producer; undefined where they come from elsewhere. */
+  readonly produced: number | undefined;
   /** Whether that was all. */
   readonly complete: boolean;
   /** Payments that have all features. */
@@ -217,7 +217,7 @@ export function snapshotOf(source: {
     shape,
     problem,
     reading,
-    produced: status?.produced ?? 0,
+    produced: status?.simulated ? status.produced : undefined,
     complete: status?.complete ?? false,
     processed: status?.stages[1].counters.emitted ?? 0,
     stored: status?.stages[2].counters.emitted ?? 0,

@@ -11,6 +11,7 @@ import { TextHeap } from "../../payment/text_heap.ts";
 import { dayOf, idsOf } from "../cell_rows.ts";
 import {
   fraudOf,
+  inOrder,
   type LabelStatus,
   type LabelStore,
   laterLabel,
@@ -195,6 +196,12 @@ export class CassandraLabels extends CassandraTable implements LabelStore {
       if (label) found.set(id, label);
     }
     return found;
+  }
+
+  /** See LabelStore. */
+  async ofPayment(id: TransactionId): Promise<readonly StoredLabel[]> {
+    if (!this.#hasLabels) return [];
+    return inOrder((await this.#labelsOf([id])).get(id) ?? []);
   }
 
   /** See LabelStore. */

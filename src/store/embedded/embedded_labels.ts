@@ -5,7 +5,12 @@
 import type { TransactionId } from "../../payment/payment.ts";
 import type { PaymentShape } from "../../payment/payment_shape.ts";
 import { compareIds } from "../../payment/text_heap.ts";
-import type { LabelStatus, LabelStore, StoredLabel } from "../labels.ts";
+import {
+  inOrder,
+  type LabelStatus,
+  type LabelStore,
+  type StoredLabel,
+} from "../labels.ts";
 import type { StreamPosition } from "../positions.ts";
 import {
   type BadRow,
@@ -106,6 +111,17 @@ export class EmbeddedLabels extends FilledTable implements LabelStore {
       found.set(label.transactionId, label);
     }
     return found;
+  }
+
+  /** See LabelStore. */
+  async ofPayment(id: TransactionId): Promise<readonly StoredLabel[]> {
+    if (!await this.isThere()) return [];
+    const rows = await select(
+      this.#file.sqlite,
+      `SELECT * FROM ${this.#table.name} WHERE transaction_id = ?`,
+      id,
+    );
+    return inOrder(rows.map((row) => checkedObjectOf(this.#table, row)));
   }
 
   /** See LabelStore. */

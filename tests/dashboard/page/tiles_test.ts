@@ -55,6 +55,13 @@ Deno.test("while history is read, no tile shows a number that this changes", () 
   assert.equal(tiles.time[0], "2018-04-09");
 });
 
+Deno.test("stored payments are compared with those that the producer or, without one, the processor knows", () => {
+  const note = (over: Partial<Snapshot>) => tilesOf(snapshot(over)).stored[1];
+  assert.equal(note({}), "of 1,100 published");
+  const elsewhere = { produced: undefined, processed: 1003, deadLetters: 2 };
+  assert.equal(note(elsewhere), "of 1,003 processed, 2 dead letters");
+});
+
 Deno.test("tiles show what is known, and the simulation's truth only if asked for", () => {
   const known = tilesOf(snapshot());
   assert.deepEqual(known.rate, ["30", "mean of 5 seconds"]);

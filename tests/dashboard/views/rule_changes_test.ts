@@ -19,6 +19,7 @@ import { parametersOf } from "../../roles/pipeline.ts";
 import { temporaryFolder } from "../../temporary_folder.ts";
 import {
   openPage,
+  openSecondPage,
   type PageFixture,
   payment,
   prediction,
@@ -234,6 +235,30 @@ Deno.test("where approval is required, a change counts only when a second person
     { status: "rejected" },
   ]);
   assert.equal(control.decisionChanges.length, 1);
+});
+
+Deno.test("a page without names changes nothing of a stream that requires approval", async () => {
+  await using page = await openPage(TOKENS, false, parametersOf(2), {
+    requireApproval: true,
+  });
+  await using other = openSecondPage(page);
+  const { control } = page.folder.context;
+  const tries: readonly (readonly [string, Record<string, unknown>])[] = [
+    ["/api/rules/save", { source: RULES, seen: null, who: "anna" }],
+    ["/api/rules/lists/add", { list: "blocked", value: "1", who: "anna" }],
+    ["/api/model/threshold", { threshold: 0.7 }],
+  ];
+  for (const [path, body] of tries) {
+    const [status, { error }] = await post<object>(other, path, body);
+    assert.equal(status, 422, path);
+    assert.match(`${error}`, /takes a token that has a name/);
+  }
+  assert.deepEqual(control.proposals, []);
+  await control.requireApproval(false);
+  assert.deepEqual(
+    await post<ChangeOutcome>(other, ...tries[0]),
+    [201, { status: "changed" }],
+  );
 });
 
 Deno.test("an entry is found in its list and removed, with a second person where approval is required", async () => {
