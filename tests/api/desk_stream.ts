@@ -239,6 +239,11 @@ export class DeskStream {
     this.#desk?.known.forget(await this.storedBelow());
   }
 
+  /** How often answers have made the log sync. */
+  get syncs(): number {
+    return this.#desk?.desk.counters.syncs ?? 0;
+  }
+
   /** How many answers are in memory. */
   get kept(): number {
     return this.#desk?.known.size ?? 0;
