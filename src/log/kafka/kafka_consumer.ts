@@ -217,6 +217,7 @@ class Consumer {
       FETCH_WAIT_MS * this.#owned.size,
       FETCH_WAIT_MAX_MS,
     );
+    await unlessAborted(owned.opened, signal);
     while (!signal.aborted) {
       const { wanted } = owned;
       if (wanted === undefined) {
