@@ -8,6 +8,7 @@ import type {
   Commit,
   ConsumeOptions,
   Log,
+  LogPlace,
   LogProducer,
   OffsetRun,
   PartitionTask,
@@ -16,6 +17,7 @@ import type {
   TopicSpec,
   TopicState,
 } from "../../src/log/log.ts";
+import { readEach, tailByNews } from "../../src/log/log.ts";
 import { emptyBatch, type RecordBatch } from "../../src/log/record_batch.ts";
 
 /** A record and its place in a partition. */
@@ -164,6 +166,19 @@ export class MemoryLog implements Log {
   }
 
   /** See Log. */
+  readAll(
+    places: readonly LogPlace[],
+    limit: ReadLimit,
+  ): Promise<RecordBatch[]> {
+    return readEach(this, places, limit);
+  }
+
+  /** See Log. */
+  tail(place: LogPlace, signal: AbortSignal): AsyncGenerator<RecordBatch> {
+    return tailByNews(this, place, signal);
+  }
+
+  /** See Log. */
   committed(
     group: string,
     topic: string,
@@ -174,6 +189,11 @@ export class MemoryLog implements Log {
   /** See Log; nobody else can reach this process's memory. */
   members(): Promise<number> {
     return Promise.resolve(0);
+  }
+
+  /** See Log. */
+  isAttended(): Promise<boolean> {
+    return Promise.resolve(true);
   }
 
   /** See Log. */

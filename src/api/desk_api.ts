@@ -289,7 +289,8 @@ export class DeskApi implements StreamApi {
 
 const NOT_READY = {
   starting: "the program is starting",
-  open: "the stages are still taking what was in the log before",
+  open:
+    "the stages are not there yet, or still take what was in the log before",
   ready: undefined,
   stopping: "the program is stopping",
 } as const;

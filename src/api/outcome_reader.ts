@@ -5,7 +5,7 @@
  */
 import { rest } from "../base/clock.ts";
 import type { RecordBatch } from "../log/record_batch.ts";
-import { READ_LIMIT } from "../log/log.ts";
+import type { LogPlace } from "../log/log.ts";
 import { recordValue, valueEnd, valueStart } from "../log/record_batch.ts";
 import type { PaymentShape } from "../payment/payment_shape.ts";
 import {
@@ -13,6 +13,7 @@ import {
   type PredictionRows,
 } from "../payment/prediction.ts";
 import { PredictionJsonReader } from "../payment/prediction_json.ts";
+import { runTogether } from "../roles/together.ts";
 import type { StoredTable } from "../store/positions.ts";
 import { parsedLetter } from "../stream/dead_letters.ts";
 import { shapeOfStream } from "../stream/stream_definition.ts";
@@ -26,14 +27,8 @@ import { answerOf } from "./answer.ts";
 import type { AnswerDesk } from "./answer_desk.ts";
 import type { KnownAnswers } from "./known_answers.ts";
 
-/** How long it waits for news before it looks again, milliseconds. */
-const LOOK_MS = 1000;
-/** The same while a request waits, on a log that does not announce records. */
-const WAITING_MS = 5;
 /** How often it asks the store how far it is, while there is something to forget. */
 const FORGET_MS = 1000;
-
-const READ_TOPICS = [PREDICTION_TOPIC, DEAD_LETTER_TOPIC];
 
 /** What it reads for. */
 export interface OutcomeOptions {
@@ -44,7 +39,7 @@ export interface OutcomeOptions {
   /** The newest answers. */
   readonly known: KnownAnswers;
   /** Who waits for outcomes. */
-  readonly desk: Pick<AnswerDesk, "decided" | "refused" | "pending">;
+  readonly desk: Pick<AnswerDesk, "decided" | "refused">;
 }
 
 /** Reads outcomes and hands them to the desk. */
@@ -54,7 +49,8 @@ export class OutcomeReader {
   readonly #json: PredictionJsonReader;
   #rows: PredictionRows = emptyPredictions(0);
   #capacity = 0;
-  #caughtUp = false;
+  /** Partitions whose end it has not reached yet. */
+  #behind = Infinity;
 
   /** Reads for a desk. */
   constructor(options: OutcomeOptions) {
@@ -65,52 +61,51 @@ export class OutcomeReader {
 
   /** Whether it has read all that was there when it began. */
   get isCaughtUp(): boolean {
-    return this.#caughtUp;
+    return this.#behind === 0;
   }
 
   /** Reads until the signal. */
   async run(signal: AbortSignal): Promise<void> {
-    const { context, desk } = this.#options;
-    const { log } = context;
+    const { log } = this.#options.context;
     const stored = await this.#storedBelow();
     const [predictions, letters] = await log.topics([
       PREDICTION_TOPIC,
       DEAD_LETTER_TOPIC,
     ]);
-    const next = predictions.endOffsets.map((end, partition) =>
-      Math.min(
-        end,
-        Math.max(
-          stored.get(partition) ?? 0,
-          predictions.startOffsets[partition],
-        ),
-      )
+    const places = predictions.endOffsets.map((end, partition) => {
+      const start = predictions.startOffsets[partition];
+      const from = Math.max(stored.get(partition) ?? 0, start);
+      return {
+        topic: PREDICTION_TOPIC,
+        partition,
+        offset: Math.min(end, from),
+      };
+    });
+    const [letter] = letters.endOffsets;
+    places.push({ topic: DEAD_LETTER_TOPIC, partition: 0, offset: letter });
+    this.#behind = places.length;
+    const parts = places.map((place) => (signal: AbortSignal) =>
+      this.#follow(place, signal)
     );
-    let letter = letters.endOffsets[0];
-    const forgetting = this.#forget(signal);
-    while (!signal.aborted) {
-      const news = log.news(READ_TOPICS);
-      const reading = next.map(async (offset, partition) => {
-        const batch = await log.read(
-          PREDICTION_TOPIC,
-          partition,
-          offset,
-          READ_LIMIT,
-        );
-        this.#take(batch, partition);
-        next[partition] = batch.next;
-        return batch.next !== offset;
-      });
-      const batch = await log.read(DEAD_LETTER_TOPIC, 0, letter, READ_LIMIT);
-      this.#takeLetters(batch);
-      const moved = batch.next !== letter;
-      letter = batch.next;
-      if ((await Promise.all(reading)).includes(true) || moved) continue;
-      this.#caughtUp = true;
-      const timeoutMs = desk.pending > 0 ? WAITING_MS : LOOK_MS;
-      await log.changed(timeoutMs, signal, { news, topics: READ_TOPICS });
+    parts.push((signal) => this.#forget(signal));
+    await runTogether(
+      { signal },
+      parts.map((part) => ({ signal }) => part(signal)),
+    );
+  }
+
+  /** Takes what comes in a partition. */
+  async #follow(place: LogPlace, signal: AbortSignal): Promise<void> {
+    const { log } = this.#options.context;
+    const { topic, partition } = place;
+    let at: number | undefined = place.offset;
+    for await (const batch of log.tail(place, signal)) {
+      if (topic === PREDICTION_TOPIC) this.#take(batch, partition);
+      else this.#takeLetters(batch);
+      if (at === undefined) continue;
+      at = batch.next === at ? undefined : batch.next;
+      if (at === undefined) this.#behind--;
     }
-    await forgetting;
   }
 
   /** Frees memory, as far as the store follows. */

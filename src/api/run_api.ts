@@ -132,7 +132,7 @@ async function beginStream(
   throw otherSource(origin?.fingerprint);
 }
 
-/** Waits until the stages have taken what was there when the API started. */
+/** Waits until there are processes for all stages and they have taken what was there when the API started. */
 async function untilStagesCaughtUp(
   log: StreamContext["log"],
   signal: AbortSignal,
@@ -140,6 +140,9 @@ async function untilStagesCaughtUp(
   const stages = [...PIPELINE, ...SCORING.slice(0, 1)]
     .filter(({ group }) => group !== WRITER_GROUP);
   for (const { group, topic } of stages) {
+    while (!signal.aborted && !await log.isAttended(group)) {
+      await rest(LOOK_MS, signal);
+    }
     while (!signal.aborted && !await hasTaken(log, group, topic)) {
       await rest(LOOK_MS, signal);
     }

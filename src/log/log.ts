@@ -107,6 +107,16 @@ export interface ReadLimit {
 /** A limit for reading through a topic. */
 export const READ_LIMIT: ReadLimit = { records: 4096, bytes: 4 << 20 };
 
+/** A place in the log. */
+export interface LogPlace {
+  /** Topic name. */
+  readonly topic: string;
+  /** Partition number. */
+  readonly partition: number;
+  /** Offset of the next record. */
+  readonly offset: number;
+}
+
 /** How a group's work on a topic is run. */
 export interface ConsumeOptions<S extends Step = Step> {
   /** Consumer group. */
@@ -175,9 +185,13 @@ export interface Log extends AsyncDisposable {
   checkTopics(specs: readonly TopicSpec[]): Promise<void>;
   /**
    * Throws ConfigError if a topic has another number of partitions than the
-   * stream was created with. Asks the log, ignoring anything cached.
+   * stream was created with. Asks the log, ignoring anything cached; `isPatient`
+   * waits for a log that does not answer.
    */
-  checkPartitions(specs: readonly TopicSpec[]): Promise<void>;
+  checkPartitions(
+    specs: readonly TopicSpec[],
+    isPatient?: boolean,
+  ): Promise<void>;
   /** The named topics that exist. */
   topics(names: readonly string[]): Promise<TopicState[]>;
   /** End offsets of a topic's partitions; undefined if there is no such topic. */
@@ -189,6 +203,17 @@ export interface Log extends AsyncDisposable {
     offset: number,
     limit: ReadLimit,
   ): Promise<RecordBatch>;
+  /** The same at several places, in their order; a batch may have no records and only a greater `next`. */
+  readAll(
+    places: readonly LogPlace[],
+    limit: ReadLimit,
+  ): Promise<RecordBatch[]>;
+  /**
+   * Follows a partition from a place on, until the signal: batches as read()
+   * gives them, the next one as soon as there is one. Before it waits for
+   * records, it gives a batch without any and with `next` where it waits.
+   */
+  tail(place: LogPlace, signal: AbortSignal): AsyncGenerator<RecordBatch>;
   /** A group's commits on a topic, one per partition; none if there is no such topic. */
   committed(
     group: string,
@@ -196,6 +221,8 @@ export interface Log extends AsyncDisposable {
   ): Promise<(Commit | undefined)[]>;
   /** How many processes work for a group by consume(); 0 where locks guarantee that there is at most one. */
   members(group: string): Promise<number>;
+  /** Whether processes work for a group by consume() and have shared the partitions out; true where locks take the place of members. */
+  isAttended(group: string): Promise<boolean>;
   /** Removes the records below an offset; reading from a lower offset begins at the first remaining record. */
   trim(topic: string, partition: number, before: number): Promise<void>;
   /** Becomes the only writer of that id; a while after the signal it stops waiting for a server that does not answer. */
@@ -285,6 +312,40 @@ export async function holdsRecord(
   const batch = await log.read(topic, partition, mark.offset, limit);
   return batch.count > 0 && batch.offsets[0] === mark.offset &&
     recordMark(batch, 0, markedBytes).check === mark.check;
+}
+
+/** What readAll() gives, read one after the other: for a log in which that costs nothing. */
+export async function readEach(
+  log: Pick<Log, "read">,
+  places: readonly LogPlace[],
+  limit: ReadLimit,
+): Promise<RecordBatch[]> {
+  const batches: RecordBatch[] = [];
+  for (const { topic, partition, offset } of places) {
+    batches.push(await log.read(topic, partition, offset, limit));
+  }
+  return batches;
+}
+
+/** How long tailByNews() waits before it looks again, in milliseconds. */
+const TAIL_MS = 1000;
+
+/** What tail() gives, for a log that announces its records. */
+export async function* tailByNews(
+  log: Pick<Log, "read" | "news" | "changed">,
+  { topic, partition, offset }: LogPlace,
+  signal: AbortSignal,
+): AsyncGenerator<RecordBatch> {
+  const topics = [topic];
+  let at = offset;
+  while (!signal.aborted) {
+    const news = log.news(topics);
+    const batch = await log.read(topic, partition, at, READ_LIMIT);
+    const isAtEnd = batch.next === at;
+    at = batch.next;
+    yield batch;
+    if (isAtEnd) await log.changed(TAIL_MS, signal, { news, topics });
+  }
 }
 
 /** How long a reader waits between two looks at records that cannot be read yet, in milliseconds. */

@@ -8,6 +8,7 @@ import type {
   Commit,
   ConsumeOptions,
   Log,
+  LogPlace,
   LogProducer,
   LogReport,
   PartitionTask,
@@ -50,8 +51,11 @@ export class PrefixedLog implements Log {
   }
 
   /** See Log. */
-  checkPartitions(specs: readonly TopicSpec[]): Promise<void> {
-    return this.#log.checkPartitions(this.#named(specs));
+  checkPartitions(
+    specs: readonly TopicSpec[],
+    isPatient?: boolean,
+  ): Promise<void> {
+    return this.#log.checkPartitions(this.#named(specs), isPatient);
   }
 
   /** See Log. */
@@ -79,6 +83,19 @@ export class PrefixedLog implements Log {
   }
 
   /** See Log. */
+  readAll(
+    places: readonly LogPlace[],
+    limit: ReadLimit,
+  ): Promise<RecordBatch[]> {
+    return this.#log.readAll(places.map((one) => this.#at(one)), limit);
+  }
+
+  /** See Log. */
+  tail(place: LogPlace, signal: AbortSignal): AsyncGenerator<RecordBatch> {
+    return this.#log.tail(this.#at(place), signal);
+  }
+
+  /** See Log. */
   committed(
     group: string,
     topic: string,
@@ -89,6 +106,11 @@ export class PrefixedLog implements Log {
   /** See Log. */
   members(group: string): Promise<number> {
     return this.#log.members(this.#prefix + group);
+  }
+
+  /** See Log. */
+  isAttended(group: string): Promise<boolean> {
+    return this.#log.isAttended(this.#prefix + group);
   }
 
   /** See Log. */
@@ -160,6 +182,10 @@ export class PrefixedLog implements Log {
     const topics = this.#all(seen?.topics);
     const own = seen && { ...seen, ...topics && { topics } };
     return this.#log.changed(timeoutMs, signal, own);
+  }
+
+  #at(place: LogPlace): LogPlace {
+    return { ...place, topic: this.#prefix + place.topic };
   }
 
   #all(topics: readonly string[] | undefined): string[] | undefined {

@@ -368,7 +368,7 @@ async function agree(
     await log.createTopics(specs.filter(({ name }) => name === CONTROL_TOPIC));
   }
   await control.agree(parameters);
-  await log.checkPartitions(specs);
+  await log.checkPartitions(specs, true);
   await log.createTopics(specs);
   await control.agreeTopics(CHAIN);
 }

@@ -1,13 +1,11 @@
 /** Runs parts of a role concurrently in its thread. */
-import type { StreamContext } from "../stream/stream_context.ts";
-
 /**
  * Runs parts until all are done. If one fails, the others end after their
  * current step, and its error is thrown.
  */
-export async function runTogether(
-  context: StreamContext,
-  parts: readonly ((context: StreamContext) => Promise<void>)[],
+export async function runTogether<C extends { readonly signal: AbortSignal }>(
+  context: C,
+  parts: readonly ((context: C) => Promise<void>)[],
 ): Promise<void> {
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);

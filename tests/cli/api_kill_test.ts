@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
 import { chance, isLong, seeds } from "../long.ts";
 import {
   assertHistory,
@@ -158,7 +159,11 @@ async function assertKillsChangeNothing(
   await waitFor(data, ({ stages }) => stages.every(({ lag }) => lag === 0));
   await programs.stop();
   await writeHistoryFile(folder.path, "history", history);
-  await writeTopics(folder.path, join(data, "log.db"));
+  await using log = new EmbeddedLog({
+    path: join(data, "log.db"),
+    durable: false,
+  });
+  await writeTopics(folder.path, log);
   const exported = async (...args: string[]) => {
     const { code, stderr } = await runMain(
       ["export", `--data=${data}`, ...args],

@@ -5,13 +5,13 @@
  */
 import { rest } from "../../src/base/clock.ts";
 import { formatDatetime } from "../../src/payment/calendar.ts";
-import { EmbeddedLog } from "../../src/log/embedded/embedded_log.ts";
+import { type Log, readRange } from "../../src/log/log.ts";
 import {
   DEAD_LETTER_TOPIC,
   PREDICTION_TOPIC,
   TRANSACTION_TOPIC,
 } from "../../src/stream/topics.ts";
-import { topicRecords } from "../log/records.ts";
+import { recordsOf } from "../log/records.ts";
 import { type HistoryFile, writeHistoryFile } from "../oracle/history.ts";
 
 /** A request and its answer, as the checker reads it. */
@@ -135,22 +135,19 @@ const TOPICS: Readonly<Partial<Record<HistoryFile, string>>> = {
   letters: DEAD_LETTER_TOPIC,
 };
 
-/** Writes the records of an embedded log for the checker. */
-export async function writeTopics(
-  folder: string,
-  logPath: string,
-): Promise<void> {
-  await using log = new EmbeddedLog({ path: logPath, durable: false });
+/** Writes the records of a log for the checker. */
+export async function writeTopics(folder: string, log: Log): Promise<void> {
   for (const [name, topic] of Object.entries(TOPICS)) {
-    const partitions = await topicRecords(log, topic);
-    // Nothing is trimmed here: offsets are places.
-    const rows = partitions.flatMap((records, PARTITION) =>
-      records.map(({ value }, OFFSET) => ({
-        PARTITION,
-        OFFSET,
-        VALUE: JSON.parse(value),
-      }))
-    );
+    const ends = await log.endOffsets(topic) ?? [];
+    const rows: unknown[] = [];
+    for (const [PARTITION, end] of ends.entries()) {
+      for await (const batch of readRange(log, topic, PARTITION, 0, end)) {
+        for (const [i, { value }] of recordsOf(batch).entries()) {
+          const VALUE = JSON.parse(value);
+          rows.push({ PARTITION, OFFSET: batch.offsets[i], VALUE });
+        }
+      }
+    }
     await writeHistoryFile(folder, name as HistoryFile, rows);
   }
 }

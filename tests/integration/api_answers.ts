@@ -29,9 +29,13 @@ function payment(id: number, amount = 10 + id % 90) {
   };
 }
 
-async function ask(port: number, body: unknown): Promise<Answered> {
+async function ask(
+  port: number,
+  body: unknown,
+  query = "",
+): Promise<Answered> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/v1/score`, {
+    const response = await fetch(`http://127.0.0.1:${port}/v1/score${query}`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
@@ -52,6 +56,26 @@ async function decide(ports: readonly number[], id: number): Promise<string> {
     assert.ok([503, 504].includes(status), `${status} ${json}`);
     assert.ok(performance.now() < deadline, `payment ${id}: ${json}`);
     await delay(50);
+  }
+}
+
+async function get(port: number, path: string): Promise<Answered> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    return { status: response.status, json: await response.text() };
+  } catch {
+    return undefined; // it does not listen yet
+  }
+}
+
+async function untilReady(port: number, process: RoleProcess): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
+  for (;;) {
+    const answered = await get(port, "/readyz");
+    if (answered?.status === 200) return;
+    const failed = process.unexpectedCode !== undefined;
+    assert.ok(!failed && performance.now() < deadline, process.tail());
+    await delay(20);
   }
 }
 
@@ -92,6 +116,7 @@ testServing(
     const [first, second, third] = [freePort(), freePort(), freePort()];
     await using killed = api(first);
     await untilOpen(first, killed);
+    assert.equal((await get(first, "/readyz"))?.status, 503);
     const late = await ask(first, payment(0));
     assert.equal(late?.status, 504);
     assert.match(late.json, /unknown, ask again/);
@@ -100,8 +125,12 @@ testServing(
       "--model=built-in",
     ]);
     await using other = api(second);
-    await untilOpen(second, other);
-    const answers = new Map([[0, await decide([first], 0)]]);
+    await untilReady(second, other);
+    // Ready means that the first request is answered.
+    const prompt = await ask(second, payment(0));
+    assert.ok(prompt?.status === 200, JSON.stringify(prompt));
+    const answers = new Map([[0, prompt.json]]);
+    await untilReady(first, killed);
 
     const both = await Promise.all([decide([first], 1), decide([second], 1)]);
     assert.equal(both[0], both[1]);
@@ -144,6 +173,53 @@ testServing(
         [SCORE, ALERT, MODEL_VERSION, payment(TRANSACTION_ID).TX_AMOUNT],
       );
       assert.ok(RECORD.OFFSET >= 0);
+    }
+  },
+);
+
+testServing(
+  "the API with all roles in one process on Kafka and Cassandra: ready means answered, with features on request",
+  async () => {
+    const [settings, { address }] = await Promise.all([
+      freshSettings(),
+      sharedCassandra(),
+    ]);
+    const connection = [
+      "--log=kafka",
+      `--brokers=${settings.brokers[0]}`,
+      `--topic-prefix=${settings.prefix}`,
+      "--store=cassandra",
+      `--contact-points=${address}`,
+      "--local-dc=datacenter1",
+      "--keyspace=api_one",
+    ];
+    const port = freePort();
+    await using all = new RoleProcess("all in one", [
+      ...["run", "--role=api,processor,scorer,writer,labels", ...connection],
+      ...[`--api-port=${port}`, "--model=built-in"],
+    ]);
+    await untilReady(port, all);
+    // Payments of one card, one after the other.
+    const paid = [1, 2, 3].map((id) => ({ ...payment(id), CUSTOMER_ID: 5 }));
+    const features = new Map<number, Record<string, number>>();
+    for (const one of paid) {
+      const answered = await ask(port, one, "?features=true");
+      assert.ok(answered?.status === 200, JSON.stringify(answered));
+      const { FEATURES, ...rest } = JSON.parse(answered.json);
+      assert.equal(FEATURES.CUSTOMER_ID_NB_TX_1DAY_WINDOW, one.TRANSACTION_ID);
+      features.set(one.TRANSACTION_ID, FEATURES);
+      const again = await ask(port, one);
+      assert.deepEqual(JSON.parse(again?.json ?? "null"), rest);
+    }
+    const rows = await storedRows(connection, paid.length);
+    assert.equal((await all.stop()).code, 0, all.tail());
+    assert.equal(rows.length, paid.length);
+    for (const row of rows) {
+      const answered = features.get(row.TRANSACTION_ID) ?? {};
+      assert.ok(Object.keys(answered).length > 10);
+      for (const [name, value] of Object.entries(answered)) {
+        assert.equal(row[name], value, name);
+      }
     }
   },
 );

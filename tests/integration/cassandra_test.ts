@@ -1,5 +1,6 @@
 /** The store in a real Cassandra, and what else needs one; see cluster_test.ts. */
 import "./api_answers.ts";
+import "./api_kills.ts";
 import "./cassandra_faults.ts";
 import "./cassandra_ids.ts";
 import "./cassandra_store.ts";

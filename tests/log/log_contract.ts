@@ -927,6 +927,59 @@ export function logContract(
     ]);
   });
 
+  test("readAll() gives what each place has", async ({ log }) => {
+    const producer = await withTopics(log);
+    await producer.append([
+      appendOf(TOPIC.name, 0, ["a", "b"]),
+      appendOf(OTHER.name, 0, ["1", "2", "3"]),
+    ]);
+    const places = [
+      { topic: OTHER.name, partition: 0, offset: 1 },
+      { topic: TOPIC.name, partition: 1, offset: 0 },
+      { topic: TOPIC.name, partition: 0, offset: 0 },
+    ];
+    const batches = await log.readAll(places, READ_LIMIT);
+    assert.deepEqual(batches.map(valuesOf), [["2", "3"], [], ["a", "b"]]);
+    const gone = { topic: OTHER.name, partition: 0, offset: 99 };
+    const [behind] = await log.readAll([gone], READ_LIMIT);
+    assert.deepEqual([behind.count, behind.next], [0, 99]);
+  });
+
+  test("tail() gives what is there, says that it waits, and what others append then", async (opened) => {
+    const { log } = opened;
+    const producer = await withTopics(log);
+    await producer.append([appendOf(OTHER.name, 0, ["1", "2", "3"])]);
+    await using other = await opened.connect();
+    const over = new AbortController();
+    const place = { topic: OTHER.name, partition: 0, offset: 1 };
+    const values: string[] = [];
+    let appended = 3;
+    let at = place.offset;
+    for await (const batch of other.tail(place, over.signal)) {
+      values.push(...valuesOf(batch));
+      if (batch.next === at && values.length === appended - 1) {
+        if (appended === 6) over.abort();
+        else {await producer.append([
+            appendOf(OTHER.name, 0, [`${++appended}`]),
+          ]);}
+      }
+      at = batch.next;
+    }
+    assert.deepEqual(values, ["2", "3", "4", "5", "6"]);
+  });
+
+  test("tail() ends soon when it is aborted as it waits", async ({ log }) => {
+    await withTopics(log);
+    const over = new AbortController();
+    const place = { topic: OTHER.name, partition: 0, offset: 0 };
+    const began = performance.now();
+    for await (const { next } of log.tail(place, over.signal)) {
+      assert.equal(next, 0);
+      setTimeout(() => over.abort(), 10);
+    }
+    assert.ok(performance.now() - began < DEADLINE_MS / 2);
+  });
+
   test("all who wait by changed() on one connection see an append", async (opened) => {
     const { log } = opened;
     await withTopics(log);

@@ -64,6 +64,8 @@ const STEP_MS = 8;
 /** The least and the most records of a partition that a step takes. */
 const PART_MIN = 16;
 const PART_MAX = 1024;
+/** A step that found fewer records than this is calm. */
+const CALM_MAX = 256;
 /** How often the reader looks where nothing is new. */
 const LOOK_MS = 100;
 /** How often the status is read. */
@@ -159,6 +161,8 @@ export class LiveReader {
   readonly #inTurn = turns();
   /** The partition with which the next step begins, so that each has its turn. */
   #turn = 0;
+  /** Whether the last step took few records: then all places are read at once, and not without a pause. */
+  #isCalm = true;
   /** Records of a partition that a step takes: so many that it takes STEP_MS. */
   #part = PART_MIN;
   /** Midnight of the first day, seconds since 1970; undefined before it is known. */
@@ -212,7 +216,7 @@ export class LiveReader {
       try {
         const moved = await this.look(signal);
         this.#problem = undefined;
-        await rest(moved ? 0 : LOOK_MS, signal);
+        await rest(moved && !this.#isCalm ? 0 : LOOK_MS, signal);
         if (moved) await this.#options.makeWay?.(signal);
       } catch (error) {
         if (signal.aborted) return;
@@ -410,6 +414,8 @@ export class LiveReader {
       live: [],
     };
     const moves: (() => void)[] = [];
+    const ahead = this.#isCalm ? await this.#readAhead(places) : undefined;
+    let taken = 0;
     const began = performance.now();
     let readMs = 0;
     for (let i = 0; i < places.length; i++) {
@@ -419,6 +425,7 @@ export class LiveReader {
       const offset = offsets[partition];
       const readAt = performance.now();
       const batch = pending[partition] ??
+        ahead?.get(place)?.get(partition) ??
         await log.read(followed.topic, partition, offset, READ_LIMIT);
       readMs += performance.now() - readAt;
       if (batch.next === offset) continue;
@@ -434,6 +441,7 @@ export class LiveReader {
       }
       pending[partition] = batch;
       const part = batchHead(batch, this.#part);
+      taken += batch.count;
       this.#decode(followed, partition, part, found);
       moves.push(() => {
         offsets[partition] = part.next;
@@ -442,6 +450,7 @@ export class LiveReader {
           : undefined;
       });
     }
+    this.#isCalm = taken < CALM_MAX;
     if (moves.length === 0) {
       // The next step takes payments first, so that predictions meet theirs.
       this.#turn = 0;
@@ -462,6 +471,26 @@ export class LiveReader {
       : this.#part;
     this.#part = Math.min(PART_MAX, Math.max(PART_MIN, part));
     return true;
+  }
+
+  /** Reads what comes next at all places, by place and partition: on Kafka that is one request. */
+  async #readAhead(
+    places: readonly (readonly [Followed, Place, number])[],
+  ): Promise<ReadonlyMap<Place, ReadonlyMap<number, RecordBatch>>> {
+    const batches = await this.#options.log.readAll(
+      places.map(([{ topic }, { offsets }, partition]) => ({
+        topic,
+        partition,
+        offset: offsets[partition],
+      })),
+      READ_LIMIT,
+    );
+    const ahead = new Map<Place, Map<number, RecordBatch>>();
+    for (const [i, [, place, partition]] of places.entries()) {
+      const found = ahead.get(place) ?? new Map<number, RecordBatch>();
+      ahead.set(place, found.set(partition, batches[i]));
+    }
+    return ahead;
   }
 
   /** Whether records were trimmed that the index should have read. */

@@ -29,6 +29,7 @@ import type {
   Commit,
   ConsumeOptions,
   Log,
+  LogPlace,
   LogProducer,
   LogReport,
   OffsetRun,
@@ -38,6 +39,7 @@ import type {
   TopicSpec,
   TopicState,
 } from "../log.ts";
+import { readEach, tailByNews } from "../log.ts";
 import { batchTail, emptyBatch, type RecordBatch } from "../record_batch.ts";
 import { Sqlite } from "../../base/sqlite/sqlite.ts";
 
@@ -208,6 +210,19 @@ export class EmbeddedLog implements Log {
     return await this.#read(found, partition, offset, limit);
   }
 
+  /** See Log. */
+  readAll(
+    places: readonly LogPlace[],
+    limit: ReadLimit,
+  ): Promise<RecordBatch[]> {
+    return readEach(this, places, limit);
+  }
+
+  /** See Log. */
+  tail(place: LogPlace, signal: AbortSignal): AsyncGenerator<RecordBatch> {
+    return tailByNews(this, place, signal);
+  }
+
   /** Reads; at the end of a partition SQLite is asked again only after others have written, as #look() has seen it. */
   async #read(
     found: Topic,
@@ -262,6 +277,11 @@ export class EmbeddedLog implements Log {
   /** See Log; the roles' locks let one process work for a group. */
   members(): Promise<number> {
     return Promise.resolve(0);
+  }
+
+  /** See Log. */
+  isAttended(): Promise<boolean> {
+    return Promise.resolve(true);
   }
 
   /** See Log; removes whole stored batches, and keeps the last one, so that offsets continue from it. */

@@ -25,7 +25,6 @@ import {
 } from "./kafka_error.ts";
 import { type Generation, GroupMember } from "./kafka_group.ts";
 import type { Membership } from "./kafka_group_requests.ts";
-import { fetchPartitions } from "./kafka_fetch.ts";
 import { OwnedPartition } from "./kafka_partition.ts";
 import type { ConsumeOptions, LogReport } from "../log.ts";
 
@@ -45,8 +44,9 @@ export interface ConsumerOptions {
   readonly patience: AbortSignal;
 }
 
-/** How long a broker may wait for records. */
+/** How long a broker may wait for records, milliseconds: for each partition that this consumer has, since each is asked for on its own. */
 const FETCH_WAIT_MS = 50;
+const FETCH_WAIT_MAX_MS = 1000;
 /** How soon idle() is called when nothing moves; each further pause is twice as long, up to the longest. */
 const IDLE_MS = 25;
 const IDLE_MAX_MS = 400;
@@ -84,7 +84,6 @@ class Consumer {
   readonly #clock: Clock;
   readonly #member: GroupMember;
   readonly #groupLane: Lane;
-  readonly #fetchLane: Lane;
   readonly #owned = new Map<number, OwnedPartition>();
   #news = Promise.withResolvers<void>();
   #moves = 0;
@@ -94,7 +93,6 @@ class Consumer {
     this.#options = options;
     this.#clock = cluster.clock;
     this.#groupLane = cluster.lane();
-    this.#fetchLane = cluster.lane();
     this.#member = new GroupMember({
       cluster,
       lane: this.#groupLane,
@@ -175,13 +173,11 @@ class Consumer {
       finished.signal,
     );
     const works = [
-      // A member without partitions has nothing to fetch until the next
-      // generation.
-      ...this.#owned.size > 0 ? [this.#fetches(signal)] : [],
       this.#idles(signal, end),
-      ...[...this.#owned.values()].map((owned) =>
-        this.#steps(owned, member, signal, end)
-      ),
+      ...[...this.#owned.values()].flatMap((owned) => [
+        this.#fetches(owned, signal),
+        this.#steps(owned, member, signal, end),
+      ]),
     ];
     await Promise.all(works.map((work) => finish(work, signal)));
     finished.abort();
@@ -214,39 +210,24 @@ class Consumer {
     }
   }
 
-  async #fetches(signal: AbortSignal): Promise<void> {
-    const { cluster, consume } = this.#options;
+  /** Fetches for a partition on its own connection: a request that waits at the broker delays no other partition. */
+  async #fetches(owned: OwnedPartition, signal: AbortSignal): Promise<void> {
+    const { consume } = this.#options;
+    const waitMs = Math.min(
+      FETCH_WAIT_MS * this.#owned.size,
+      FETCH_WAIT_MAX_MS,
+    );
+    await unlessAborted(owned.opened, signal);
     while (!signal.aborted) {
-      const wanted = [...this.#owned.values()].flatMap((owned) => {
-        const { wanted: offset, partition } = owned;
-        return offset === undefined ? [] : [{ owned, partition, offset }];
-      });
-      // A request that waits at the broker for one partition delays those for
-      // others.
-      const waitMs = wanted.length === this.#owned.size ? FETCH_WAIT_MS : 0;
-      if (wanted.length === 0) {
+      const { wanted } = owned;
+      if (wanted === undefined) {
         await this.#newsOr(WAIT_MS, signal);
         continue;
       }
-      let isNew = false;
-      let gone: number | undefined;
-      await fetchPartitions({
-        cluster,
-        lane: this.#fetchLane,
-        topic: consume.topic,
-        wanted,
-        waitMs,
-        bytesMax: consume.limit.bytes,
-        signal,
-        take: ({ owned, offset }, batch) => {
-          if (batch) isNew = owned.offer(offset, batch) || isNew;
-          else gone ??= offset;
-        },
-      });
+      const outcome = await owned.fetch(wanted, waitMs, signal);
       // Kafka's own clients would silently continue at the start or the end.
-      if (gone !== undefined) throw recordsGone(consume.topic, gone);
-      if (isNew) this.#wake();
-      else if (waitMs === 0) await this.#newsOr(WAIT_MS, signal);
+      if (outcome === "gone") throw recordsGone(consume.topic, wanted);
+      if (outcome === "new") this.#wake();
     }
   }
 
@@ -368,7 +349,6 @@ class Consumer {
     for (const partition of this.#owned.keys()) this.#drop(partition);
     await this.#leave();
     this.#groupLane.close();
-    this.#fetchLane.close();
   }
 }
 

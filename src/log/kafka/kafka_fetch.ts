@@ -10,13 +10,12 @@ import {
   type FetchedPartition,
   fetchRequest,
   placeOf,
+  type TopicPartition,
 } from "./kafka_requests.ts";
 import type { RecordBatch } from "../record_batch.ts";
 
 /** A partition from which records are wanted. */
-export interface Wanted {
-  /** Partition number. */
-  readonly partition: number;
+export interface Wanted extends TopicPartition {
   /** Offset of the first record wanted. */
   readonly offset: number;
 }
@@ -27,9 +26,7 @@ export interface FetchOptions<W extends Wanted> {
   readonly cluster: KafkaCluster;
   /** Connections on which waiting is harmless. */
   readonly lane: Lane;
-  /** Topic to read. */
-  readonly topic: string;
-  /** Its partitions. */
+  /** The partitions. */
   readonly wanted: readonly W[];
   /** How long to wait if there is nothing, milliseconds. */
   readonly waitMs: number;
@@ -45,33 +42,29 @@ export interface FetchOptions<W extends Wanted> {
 export async function fetchPartitions<W extends Wanted>(
   options: FetchOptions<W>,
 ): Promise<void> {
-  const { cluster, lane, topic, waitMs, bytesMax, signal } = options;
+  const { cluster, lane, waitMs, bytesMax, signal } = options;
   let left = options.wanted;
   await cluster.retry(async () => {
     const leaders = new Map<number, [BrokerNode, W[]]>();
     for (const wanted of left) {
-      const { partition } = wanted;
-      const node = await cluster.leader({ topic, partition });
+      const node = await cluster.leader(wanted);
       const known = leaders.get(node.nodeId);
       if (known) known[1].push(wanted);
       else leaders.set(node.nodeId, [node, [wanted]]);
     }
     await Promise.all([...leaders.values()].map(async ([node, led]) => {
-      const from = led.map(({ partition, offset }) => ({
-        topic,
-        partition,
-        offset,
-      }));
       const fetched = await lane.send(
         node,
-        fetchRequest(from, {
+        fetchRequest(led, {
           waitMs,
           bytesMax: bytesMax * led.length,
           partitionBytesMax: bytesMax,
         }),
       );
       for (const one of fetched) {
-        const wanted = led.find(({ partition }) => partition === one.partition);
+        const wanted = led.find(({ topic, partition }) =>
+          topic === one.topic && partition === one.partition
+        );
         if (!wanted) continue;
         options.take(wanted, recordsOf(one, wanted.offset));
         left = left.filter((other) => other !== wanted);

@@ -91,8 +91,16 @@ export function joinGroupRequest(options: JoinOptions): KafkaRequest<Joined> {
   };
 }
 
-/** Asks how many members a group has; none if there is no such group. */
-export function describeGroupRequest(group: string): KafkaRequest<number> {
+/** Who is in a group. */
+export interface GroupState {
+  /** How many members it has; 0 if there is no such group. */
+  readonly members: number;
+  /** Whether they have shared the partitions out. */
+  readonly isStable: boolean;
+}
+
+/** Asks who is in a group. */
+export function describeGroupRequest(group: string): KafkaRequest<GroupState> {
   const w = new WireWriter();
   w.array([group], () => w.string(group));
   return {
@@ -102,18 +110,20 @@ export function describeGroupRequest(group: string): KafkaRequest<number> {
     body: w.bytes(),
     decode: (r) => {
       r.int32(); // throttle
-      const counts = r.array(() => {
+      const states = r.array(() => {
         const code = r.int16();
-        for (let i = 0; i < 4; i++) r.string(); // group, state, type, protocol
+        r.string(); // group
+        const isStable = r.string() === "Stable";
+        for (let i = 0; i < 2; i++) r.string(); // type, protocol
         const members = r.array(() => {
           for (let i = 0; i < 3; i++) r.string(); // member, client, host
           r.data(); // its subscription
           r.data(); // its assignment
         });
         check(code, `describing group ${group}`);
-        return members.length;
+        return { members: members.length, isStable };
       });
-      return counts.reduce((sum, count) => sum + count, 0);
+      return states[0] ?? { members: 0, isStable: false };
     },
   };
 }

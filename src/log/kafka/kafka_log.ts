@@ -11,6 +11,7 @@ import { CODES, isAbortable, isFenced, KafkaError } from "./kafka_error.ts";
 import { fetchPartitions } from "./kafka_fetch.ts";
 import {
   describeGroupRequest,
+  type GroupState,
   offsetFetchRequest,
 } from "./kafka_group_requests.ts";
 import { KafkaAppender } from "./kafka_appender.ts";
@@ -36,6 +37,7 @@ import type {
   Commit,
   ConsumeOptions,
   Log,
+  LogPlace,
   LogProducer,
   LogReport,
   OffsetRun,
@@ -44,6 +46,7 @@ import type {
   TopicSpec,
   TopicState,
 } from "../log.ts";
+import { READ_LIMIT } from "../log.ts";
 import { emptyBatch, type RecordBatch } from "../record_batch.ts";
 
 /** The most that brokers allow by default: no reader waits for the only writer of an id. */
@@ -54,6 +57,8 @@ const RENEWALS_MAX = 5;
 const CREATED_MS = 30_000;
 /** Kafka does not announce new records, so waiting means looking this often, in milliseconds. */
 const LOOK_MS = 50;
+/** How long a broker may wait for the next record of a tail, milliseconds. */
+const TAIL_WAIT_MS = 500;
 const FOREVER = "9223372036854775807";
 /** What a broker accepts by default in one batch. */
 const BATCH_DEFAULT = 1_048_588;
@@ -102,8 +107,14 @@ export class KafkaLog implements Log {
   }
 
   /** See Log. */
-  async checkPartitions(specs: readonly TopicSpec[]): Promise<void> {
-    const counts = await this.#translate(() => this.#partitions(specs));
+  async checkPartitions(
+    specs: readonly TopicSpec[],
+    isPatient = false,
+  ): Promise<void> {
+    const ask = () => this.#partitions(specs);
+    const counts = await this.#translate(() =>
+      isPatient ? this.#cluster.retry(ask) : ask()
+    );
     for (const { name, partitions } of specs) {
       const count = counts.get(name) ?? partitions;
       if (count === partitions) continue;
@@ -327,14 +338,75 @@ export class KafkaLog implements Log {
     await fetchPartitions({
       cluster: this.#cluster,
       lane: this.#lane,
-      topic: topic,
-      wanted: [{ partition, offset }],
+      wanted: [{ topic, partition, offset }],
       waitMs: 0,
       bytesMax: limit.bytes,
       signal: this.#options.closed.signal,
       take: (_, batch) => found = batch,
     });
     return found;
+  }
+
+  /** See Log. */
+  async readAll(
+    places: readonly LogPlace[],
+    limit: ReadLimit,
+  ): Promise<RecordBatch[]> {
+    const found = new Map<LogPlace, RecordBatch>();
+    await this.#translate(() =>
+      fetchPartitions({
+        cluster: this.#cluster,
+        lane: this.#lane,
+        wanted: places,
+        waitMs: 0,
+        bytesMax: limit.bytes,
+        signal: this.#options.closed.signal,
+        take: (place, batch) => {
+          if (batch) found.set(place, batch);
+        },
+      })
+    );
+    return await Promise.all(places.map((place) => {
+      const { topic, partition, offset } = place;
+      // An offset that does not exist is read()'s business.
+      return found.get(place) ?? this.read(topic, partition, offset, limit);
+    }));
+  }
+
+  /** See Log. The broker holds the request until there are records, so it has a separate connection. */
+  async *tail(
+    { topic, partition, offset }: LogPlace,
+    signal: AbortSignal,
+  ): AsyncGenerator<RecordBatch> {
+    const lane = this.#cluster.lane();
+    const either = AbortSignal.any([signal, this.#options.closed.signal]);
+    let at = offset;
+    let isWaiting = false;
+    try {
+      while (!either.aborted) {
+        let found: RecordBatch | undefined;
+        await this.#translate(() =>
+          fetchPartitions({
+            cluster: this.#cluster,
+            lane,
+            wanted: [{ topic, partition, offset: at }],
+            waitMs: isWaiting ? TAIL_WAIT_MS : 0,
+            bytesMax: READ_LIMIT.bytes,
+            signal: either,
+            take: (_, batch) => found = batch,
+          })
+        );
+        const batch = found ??
+          await this.read(topic, partition, at, READ_LIMIT);
+        isWaiting = batch.next === at;
+        at = batch.next;
+        yield batch;
+      }
+    } catch (error) {
+      if (!either.aborted || error !== either.reason) throw error;
+    } finally {
+      lane.close();
+    }
   }
 
   /** See Log. */
@@ -357,6 +429,16 @@ export class KafkaLog implements Log {
 
   /** See Log. */
   async members(group: string): Promise<number> {
+    return (await this.#describe(group)).members;
+  }
+
+  /** See Log. */
+  async isAttended(group: string): Promise<boolean> {
+    const { members, isStable } = await this.#describe(group);
+    return members > 0 && isStable;
+  }
+
+  async #describe(group: string): Promise<GroupState> {
     return await this.#translate(async () => {
       const request = describeGroupRequest(group);
       return await this.#cluster.retry(async () => {

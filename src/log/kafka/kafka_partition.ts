@@ -14,6 +14,7 @@ import {
   offsetCommitRequest,
   offsetFetchRequest,
 } from "./kafka_group_requests.ts";
+import { fetchPartitions } from "./kafka_fetch.ts";
 import { KafkaProducer } from "./kafka_producer.ts";
 import {
   type BrokerNode,
@@ -57,6 +58,7 @@ export class OwnedPartition {
   readonly opened: Promise<void>;
   readonly #options: PartitionOptions;
   readonly #lane: Lane;
+  readonly #fetchLane: Lane;
   readonly #closed = new AbortController();
   #producer: KafkaProducer | undefined;
   #task: PartitionTask | undefined;
@@ -77,6 +79,7 @@ export class OwnedPartition {
     const either = AbortSignal.any([patience, this.#closed.signal]);
     this.#options = { ...options, patience: either };
     this.#lane = options.cluster.lane();
+    this.#fetchLane = options.cluster.lane();
     this.opened = this.#open();
     this.opened.catch(() => {}); // the waiting task gets the error
   }
@@ -102,14 +105,30 @@ export class OwnedPartition {
     this.#isHeld = false;
   }
 
-  /** Takes records that were fetched from an offset, unless they are no longer wanted; true if there are any. */
-  offer(from: number, batch: RecordBatch): boolean {
-    if (this.wanted !== from) return false;
+  /** Fetches records from an offset on; they are dropped if they are no longer wanted. "gone" if the offset does not exist. */
+  async fetch(
+    from: number,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<"new" | "none" | "gone"> {
+    const { cluster, consume: { topic, limit }, partition } = this.#options;
+    let batch: RecordBatch | undefined;
+    await fetchPartitions({
+      cluster,
+      lane: this.#fetchLane,
+      wanted: [{ topic, partition, offset: from }],
+      waitMs,
+      bytesMax: limit.bytes,
+      signal,
+      take: (_, taken) => batch = taken,
+    });
+    if (!batch) return "gone";
+    if (this.wanted !== from) return "none";
     this.#atEnd = batch.next === from;
-    if (this.#atEnd) return false;
+    if (this.#atEnd) return "none";
     this.#position = batch.next;
     this.#fetched = batch;
-    return true;
+    return "new";
   }
 
   /** Whether nothing can be taken: there are no records, or they have to wait. */
@@ -278,6 +297,7 @@ export class OwnedPartition {
   close(): void {
     this.#closed.abort();
     this.#lane.close();
+    this.#fetchLane.close();
     this.#task?.close?.();
     this.#task = undefined;
   }

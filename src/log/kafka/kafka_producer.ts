@@ -1,6 +1,8 @@
 /**
  * Transactions of one transactional id: records, and a group's offset with
- * them, all or nothing. One transaction at a time, one request at a time.
+ * them, all or nothing. One transaction at a time. The coordinator is asked
+ * first to add partitions and group, by two requests at once. Then records and
+ * offset are sent at once. When both are there, the transaction ends.
  *
  * Every request of a transaction may be repeated: partitions and offsets are
  * added again with no effect, a batch that was appended is known by its
@@ -105,17 +107,18 @@ export class KafkaProducer {
       places.set(placeOf({ topic, partition }), { topic, partition });
     }
     const producer = this.#identity;
-    if (places.size > 0) {
-      const added = [...places.values()];
-      await this.#requirePlaces(added);
-      await this.#ask(addPartitionsRequest(producer, added), added);
-    }
-    if (offset) {
-      await this.#ask(addOffsetsRequest(producer, offset.member.group));
-    }
+    const added = [...places.values()];
+    await this.#requirePlaces(added);
+    await bothOver(
+      added.length > 0 &&
+        this.#ask(addPartitionsRequest(producer, added), added),
+      offset && this.#ask(addOffsetsRequest(producer, offset.member.group)),
+    );
     const runs: OffsetRun[][] = appends.map(() => []);
-    await this.#sender.send(producer, appends, runs);
-    if (offset) await this.#commitOffset(offset);
+    await bothOver(
+      this.#sender.send(producer, appends, runs),
+      offset && this.#commitOffset(offset),
+    );
     await this.#end("commit");
     return runs;
   }
@@ -177,6 +180,15 @@ export class KafkaProducer {
       return await cluster.about([commit], lane.send(node, request));
     });
   }
+}
+
+/** Waits for two requests, so that none is under way when what follows the other's error is sent; throws the first's error, or else the second's. */
+async function bothOver(
+  ...requests: readonly (Promise<unknown> | false | undefined)[]
+): Promise<void> {
+  const outcomes = await Promise.allSettled(requests);
+  const failed = outcomes.find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
 }
 
 async function init(

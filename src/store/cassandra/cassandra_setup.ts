@@ -150,12 +150,13 @@ async function untilKnown(
   }
 }
 
-/** Whether a node says that it does not know a keyspace, a table or a column. */
+/** Whether a node says that it does not know a keyspace, a table or a column; "Unknown CF" is a server error about a table that is just being created. */
 function isUnknown(error: unknown): boolean {
   return error instanceof Error &&
-    /(does not|doesn't) exist|unconfigured table|undefined column/i.test(
-      error.message,
-    );
+    /(does not|doesn't) exist|unconfigured table|undefined column|unknown CF/i
+      .test(
+        error.message,
+      );
 }
 
 async function columnsOf(

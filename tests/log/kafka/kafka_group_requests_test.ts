@@ -312,16 +312,16 @@ Deno.test("a commit can have metadata of any length", () => {
   }
 });
 
-Deno.test("DescribeGroups (1) tells the number of a group's members", () => {
+Deno.test("DescribeGroups (1) tells who is in a group", () => {
   const request = describeGroupRequest("readers");
   assert.deepEqual([request.apiKey, request.apiVersion], [15, 1]);
   assertBytes(request, `00000001 0007${hexOf("readers")}`);
-  const answer = (code: number, members: readonly string[]) =>
+  const answer = (code: number, members: readonly string[], state = "Stable") =>
     answered(
       request,
       (w) =>
         w.int32(0).array([1], () => {
-          w.int16(code).string("readers").string("Stable");
+          w.int16(code).string("readers").string(state);
           w.string("consumer").string("sticky");
           w.array([...members], (member) => {
             w.string(member).string("client").string("/127.0.0.1");
@@ -329,7 +329,10 @@ Deno.test("DescribeGroups (1) tells the number of a group's members", () => {
           });
         }),
     );
-  assert.equal(answer(0, []), 0);
-  assert.equal(answer(0, ["m-1", "m-2"]), 2);
+  assert.deepEqual(answer(0, [], "Dead"), { members: 0, isStable: false });
+  const two = ["m-1", "m-2"];
+  assert.deepEqual(answer(0, two), { members: 2, isStable: true });
+  const joining = answer(0, two, "PreparingRebalance");
+  assert.deepEqual(joining, { members: 2, isStable: false });
   assert.throws(() => answer(30, []), /group readers: GROUP_AUTHORIZATION/);
 });

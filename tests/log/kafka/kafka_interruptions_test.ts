@@ -47,7 +47,7 @@ for (const fault of ["request lost", "answer lost"] as const) {
     for (let n = 1;; n++) {
       const faults = new Map([[n, fault]]);
       const options = { seed: 1, faults, joins: [], stops: [n] };
-      if (await run(options) < n) return assert.ok(n > 50);
+      if (await run(options) < n) return assert.ok(n > 40);
     }
   });
 }

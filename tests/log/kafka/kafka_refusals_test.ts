@@ -265,6 +265,20 @@ Deno.test("a topic that has got partitions since the stream began is refused", a
   );
 });
 
+Deno.test("who checks partitions patiently waits for brokers that do not answer", async () => {
+  const { kafka, log } = fresh();
+  await using _log = log;
+  await log.createTopics([INPUT]);
+  let lost = 0;
+  kafka.play(({ name }) =>
+    name === "Metadata" && lost++ < 10 ? "answer lost" : undefined
+  );
+  await assert.rejects(log.checkPartitions([INPUT]));
+  assert.ok(lost < 10);
+  await log.checkPartitions([INPUT], true);
+  assert.ok(lost > 10);
+});
+
 Deno.test("a release that loses the ends of transactions is told", async () => {
   const topics: TopicSpec[] = [INPUT];
   const { kafka, log, reports } = fresh();
@@ -293,12 +307,16 @@ Deno.test("a group's members are counted", async () => {
   await using _log = log;
   await prepareJob(log);
   assert.equal(await log.members("job"), 0);
+  assert.equal(await log.isAttended("job"), false);
   let members = 0;
+  let isAttended = false;
   const idle = async () => {
     members = await log.members("job");
+    isAttended = await log.isAttended("job");
     return true;
   };
   await log.consume({ ...jobOn(log), idle });
   assert.equal(members, 1);
+  assert.ok(isAttended);
   assert.equal(await log.members("job"), 0);
 });

@@ -56,7 +56,13 @@ function nodeThatLearns(asks: number) {
     const before = asked.get(name) ?? 0;
     asked.set(name, before + 1);
     return before < asks
-      ? Promise.reject(new Error(`table ${name} does not exist`))
+      ? Promise.reject(
+        new Error(
+          before === 0
+            ? "java.lang.IllegalArgumentException: Unknown CF 0670c330"
+            : `table ${name} does not exist`,
+        ),
+      )
       : Promise.resolve([]);
   };
   return { execute, asked };
