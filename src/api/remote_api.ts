@@ -36,10 +36,11 @@ export interface ApiReply {
   readonly failure?: CallFailure;
 }
 
-/** An error as it crosses threads. */
-type CallFailure = Failure & {
+/** An error of a call as it crosses threads. */
+export interface CallFailure extends Failure {
+  /** What else a Problem has. */
   readonly problem?: Pick<Problem, "kind" | "members" | "retryAfter">;
-};
+}
 
 /** All methods; the compiler finds one that is missing. */
 const METHODS: Readonly<Record<ApiMethod, true>> = {
