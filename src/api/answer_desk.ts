@@ -42,7 +42,7 @@ const GROUP_MAX = 512;
 /** How long the next group waits for the one before, milliseconds: on an embedded log that is decided about sooner, on Kafka groups overlap. */
 const HOLD_MS = 5;
 /** How long requests gather at least, from the group before on, milliseconds: many small groups take more time than they save. */
-const GATHER_MS = 2;
+const GATHER_MS = 3;
 /** How often it checks whether a deadline has passed, milliseconds. */
 const SWEEP_MS = 20;
 /** Payments in mind that are not decided about and for which nobody waits, at most. */
