@@ -2,8 +2,8 @@
  * Decides about payments while their senders wait. A payment is answered only
  * by its committed prediction: it is appended to the log, goes through the
  * same stages as every other payment, and its prediction comes back by
- * prediction_topic, or a rejection by the dead letters. Before answers leave,
- * the log is synced once for all of them.
+ * prediction_topic, or a rejection by the dead letters. An answer leaves
+ * the program after a sync of the log (see syncedApi).
  *
  * A client that asks twice gets the same answer. It is in memory or in the
  * store (see KnownAnswers), or the payment is under way and both wait for one
@@ -102,10 +102,6 @@ export interface DeskCounters {
   turnedAway: number;
   /** Appends. */
   groups: number;
-  /** Syncs of the log. */
-  syncs: number;
-  /** How long they took, milliseconds. */
-  syncMs: number;
 }
 
 /** A request that waits. */
@@ -143,8 +139,6 @@ export class AnswerDesk {
     late: 0,
     turnedAway: 0,
     groups: 0,
-    syncs: 0,
-    syncMs: 0,
   };
   readonly #options: DeskOptions;
   readonly #shape: PaymentShape;
@@ -160,8 +154,6 @@ export class AnswerDesk {
   readonly #early = new Map<string, Refusal>();
   #queue: Waiter[] = [];
   #wake: (() => void) | undefined;
-  #leaving: { readonly waiter: Waiter; readonly decided: Decided }[] = [];
-  #isSyncing = false;
   #isClosed = false;
 
   /** Makes a desk that keeps its newest answers in `known`. */
@@ -258,7 +250,7 @@ export class AnswerDesk {
       const now = performance.now();
       const appended = Math.max(appendedAt, waiter.askedAt);
       this.counters.decided++;
-      this.#leave(waiter, {
+      this.#answer(waiter, {
         answer,
         sinkFrom,
         waitedMs: appended - waiter.askedAt,
@@ -365,7 +357,7 @@ export class AnswerDesk {
     if (answer) {
       this.counters.repeated++;
       const nothing = { sinkFrom: undefined, waitedMs: 0, decidedMs: 0 };
-      this.#leave(waiter, { answer, ...nothing });
+      this.#answer(waiter, { answer, ...nothing });
       return undefined;
     }
     const known = this.#entries.get(id);
@@ -491,43 +483,11 @@ export class AnswerDesk {
     waiter.reject(error);
   }
 
-  /** Answers a request with the next sync of the log. */
-  #leave(waiter: Waiter, decided: Decided): void {
+  #answer(waiter: Waiter, decided: Decided): void {
     if (waiter.isOver) return;
-    this.#leaving.push({ waiter, decided });
-    if (this.#isSyncing) return;
-    this.#isSyncing = true;
-    // What else was decided about at this moment leaves with it.
-    queueMicrotask(() => this.#sync());
-  }
-
-  async #sync(): Promise<void> {
-    const { log } = this.#options.context;
-    while (this.#leaving.length > 0) {
-      const leaving = this.#leaving;
-      this.#leaving = [];
-      const began = performance.now();
-      try {
-        await log.sync();
-      } catch (error) {
-        for (const { waiter } of leaving) this.#fail(waiter, error);
-        continue;
-      }
-      const now = performance.now();
-      this.counters.syncs++;
-      this.counters.syncMs += now - began;
-      for (const { waiter, decided } of leaving) {
-        if (waiter.isOver) continue;
-        waiter.isOver = true;
-        this.#waiters.delete(waiter);
-        waiter.resolve(
-          decided.waitedMs + decided.decidedMs > 0
-            ? { ...decided, decidedMs: decided.decidedMs + now - began }
-            : decided,
-        );
-      }
-    }
-    this.#isSyncing = false;
+    waiter.isOver = true;
+    this.#waiters.delete(waiter);
+    waiter.resolve(decided);
   }
 
   /** Tells those whose deadline has passed. */

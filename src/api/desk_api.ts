@@ -232,12 +232,6 @@ export class DeskApi implements StreamApi {
         counters.groups,
         "Appends of payments to the log",
       ),
-      counter("syncs_total", counters.syncs, "Syncs of the log"),
-      counter(
-        "sync_seconds_total",
-        counters.syncMs / 1000,
-        "Seconds that syncs of the log took",
-      ),
       {
         name: "pending",
         kind: "gauge",

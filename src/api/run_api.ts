@@ -74,7 +74,14 @@ export async function runApi(
   const server = new Thread<ServerWork, readonly ApiReply[], FromServer>({
     module: new URL("./http/server_worker.ts", import.meta.url),
     name: "API server",
-    work: { served, parameters, featureNames, log: logOptions },
+    work: {
+      served,
+      deadlineMs: api.deadlineMs,
+      logSettings: settings.log,
+      parameters,
+      featureNames,
+      log: logOptions,
+    },
     received: (sent) => {
       if (sent.kind === "calls") answer(sent.calls);
       else serving(sent.address);

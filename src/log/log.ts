@@ -177,6 +177,14 @@ export interface LogProducer {
   ): Promise<readonly (readonly OffsetRun[])[]>;
 }
 
+/** Syncs a log that other connections write to. */
+export interface LogSync extends AsyncDisposable {
+  /** How often it has synced, and how long that took in all. */
+  readonly syncs: { readonly count: number; readonly milliseconds: number };
+  /** See Log. */
+  sync(): Promise<void>;
+}
+
 /** Topics, offsets, atomic steps. */
 export interface Log extends AsyncDisposable {
   /** Creates missing topics; throws as checkTopics() does if one exists with other settings. */

@@ -5,7 +5,8 @@
 import { join } from "node:path";
 import { EmbeddedLog } from "./embedded/embedded_log.ts";
 import type { KafkaSettings } from "./kafka/kafka_settings.ts";
-import type { Log, LogReport } from "./log.ts";
+import { WalSync } from "./embedded/wal_sync.ts";
+import type { Log, LogReport, LogSync } from "./log.ts";
 import { PrefixedLog, withoutPrefix } from "./prefixed_log.ts";
 
 /** Where the log is and how it is reached. */
@@ -54,4 +55,20 @@ export async function openLog(
   const { prefix } = settings;
   const log = await openKafkaLog(settings, withoutPrefix(report, prefix));
   return prefix === "" ? log : new PrefixedLog(log, prefix);
+}
+
+/**
+ * What syncs the log for a thread that does nothing else with it. Another
+ * connection to an embedded log must be open for as long.
+ */
+export function openLogSync(settings: LogSettings): LogSync {
+  if (settings.kind === "embedded") {
+    return new WalSync(logPath(settings.folder));
+  }
+  // As KafkaLog.sync(): what is acknowledged is on all replicas in sync.
+  return {
+    syncs: { count: 0, milliseconds: 0 },
+    sync: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }

@@ -357,16 +357,3 @@ test(
     assert.ok(writes > 0);
   },
 );
-
-test("answers that are ready at one moment leave with one sync", {
-  limits: { kept: 100, unstored: 100 },
-}, async (stream) => {
-  await stream.start();
-  const json = await stream.score(payment(1));
-  const before = stream.syncs;
-  const again = await Promise.all(
-    Array.from({ length: 20 }, () => stream.score(payment(1))),
-  );
-  assert.deepEqual(new Set(again), new Set([json]));
-  assert.equal(stream.syncs - before, 1);
-});

@@ -6,6 +6,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { rest } from "../../src/base/clock.ts";
+import { syncedApi, type SyncedMethods } from "../../src/api/synced_api.ts";
+import type { LogSync } from "../../src/log/log.ts";
 import { AnswerDesk } from "../../src/api/answer_desk.ts";
 import { DeskApi } from "../../src/api/desk_api.ts";
 import {
@@ -77,6 +79,7 @@ export class DeskStream {
   #desk:
     | Running & {
       readonly api: DeskApi;
+      readonly synced: SyncedMethods;
       readonly desk: AnswerDesk;
       readonly known: KnownAnswers;
     }
@@ -160,7 +163,14 @@ export class DeskStream {
       async ({ signal }) => await desk.run(producer, signal),
       async ({ signal }) => await reader.run(signal),
     ]);
-    this.#desk = { stop, done, api, desk, known };
+    const { log } = context;
+    const sync: LogSync = {
+      syncs: { count: 0, milliseconds: 0 },
+      sync: () => log.sync(),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+    const synced = syncedApi(api, sync, deadlineMs);
+    this.#desk = { stop, done, api, synced, desk, known };
     await until(() => Promise.resolve(reader.isCaughtUp));
     api.open();
   }
@@ -208,7 +218,8 @@ export class DeskStream {
     payment: PaymentFields,
     wantsFeatures = false,
   ): Promise<string> {
-    const { json } = await this.api.score(
+    assert.ok(this.#desk);
+    const { json } = await this.#desk.synced.score(
       JSON.stringify(payment),
       wantsFeatures,
     );
@@ -237,11 +248,6 @@ export class DeskStream {
   /** Frees what is stored by now. */
   async forgetSome(): Promise<void> {
     this.#desk?.known.forget(await this.storedBelow());
-  }
-
-  /** How often answers have made the log sync. */
-  get syncs(): number {
-    return this.#desk?.desk.counters.syncs ?? 0;
   }
 
   /** How many answers are in memory. */

@@ -11,7 +11,9 @@ import {
   definitionOfStream,
   shapeOfStream,
 } from "../../stream/stream_definition.ts";
+import { type LogSettings, openLogSync } from "../../log/open_log.ts";
 import { type ApiCall, type ApiReply, remoteApi } from "../remote_api.ts";
+import { syncedApi } from "../synced_api.ts";
 import { listenApi } from "./api_listener.ts";
 import { apiServer } from "./api_server.ts";
 
@@ -19,6 +21,10 @@ import { apiServer } from "./api_server.ts";
 export interface ServerWork {
   /** Where, to whom and how much. */
   readonly served: ApiSettings;
+  /** How long a request waits for a decision, milliseconds. */
+  readonly deadlineMs: number;
+  /** The log, which the thread of the desk has open. */
+  readonly logSettings: LogSettings;
   /** The stream's parameters. */
   readonly parameters: StreamParameters;
   /** Names of its features, in their order. */
@@ -35,18 +41,21 @@ export type FromServer =
   | { readonly kind: "calls"; readonly calls: readonly ApiCall[] };
 
 runThread<ServerWork, readonly ApiReply[], FromServer>(
-  async ({ served, parameters, featureNames, log }, starter) => {
+  async (work, starter) => {
+    const { served, deadlineMs, parameters, featureNames, log } = work;
     const { signal, send } = starter;
     const description = {
       shape: shapeOfStream(parameters),
       definition: definitionOfStream(parameters),
       featureNames,
     };
-    const { api, receive } = remoteApi(
+    const { api: remote, receive } = remoteApi(
       description,
       (calls) => send({ kind: "calls", calls }),
     );
     starter.receive(receive);
+    await using sync = openLogSync(work.logSettings);
+    const api = { ...remote, ...syncedApi(remote, sync, deadlineMs) };
     const logger = openLogger("api", log);
     const application = apiServer(api, served, { logger });
     await using server = await listenApi(served, application);

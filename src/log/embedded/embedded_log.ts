@@ -512,7 +512,7 @@ export class EmbeddedLog implements Log {
 
   /** Closes the log. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#walSync.close();
+    await this.#walSync[Symbol.asyncDispose]();
     this.#sqlite.close();
   }
 

@@ -16,12 +16,15 @@
 import { dirname } from "node:path";
 import { trySyncFolder } from "../../base/durable_file.ts";
 import { LogError } from "../../base/error.ts";
+import type { LogSync } from "../log.ts";
 
 /** What SQLite calls a database without a file. */
 const MEMORY = ":memory:";
 
 /** The WAL of one database file to which a connection is open. */
-export class WalSync {
+export class WalSync implements LogSync {
+  /** See LogSync. */
+  readonly syncs = { count: 0, milliseconds: 0 };
   readonly #path: string;
   #file: Deno.FsFile | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -51,9 +54,12 @@ export class WalSync {
 
   async #syncFile(): Promise<void> {
     if (this.#path.startsWith(MEMORY)) return; // nothing of it survives
+    const began = performance.now();
     try {
       this.#file ??= this.#open();
       await this.#file.syncData();
+      this.syncs.count++;
+      this.syncs.milliseconds += performance.now() - began;
     } catch (cause) {
       throw new LogError(
         `the operating system could not write ${this.#path} to the disk ` +
@@ -72,7 +78,7 @@ export class WalSync {
   }
 
   /** Waits for a running sync and closes the file. */
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await (this.#next ?? this.#running).catch(() => {});
     this.#file?.close();
     this.#file = undefined;

@@ -92,6 +92,7 @@ testWriting(
     });
     Deno.writeTextFileSync(`${path}-wal`, "");
     await assert.rejects(sync.sync(), LogError);
-    await sync.close();
+    assert.equal(sync.syncs.count, 0);
+    await sync[Symbol.asyncDispose]();
   },
 );
