@@ -57,6 +57,8 @@ export interface EncodedBatch {
   readonly data: Uint8Array;
   /** CRC-32C of what follows the header: the long part, computed before the log is locked. */
   readonly bodyCheck: number;
+  /** What is in the blob: event times, lengths and bytes. */
+  readonly payload: Uint8Array;
 }
 
 /** The blob of a builder's records. */
@@ -110,7 +112,7 @@ function encode(
   view.setUint32(4, deflate ? DEFLATED : PLAIN, true);
   view.setUint32(8, payload.length, true);
   data.set(body, HEADER);
-  return { count, key, data, bodyCheck: crc32c(body) };
+  return { count, key, data, bodyCheck: crc32c(body), payload };
 }
 
 /** Writes the checksum for the place into the blob; returns it. */
@@ -191,10 +193,19 @@ export function decodeBatch(
   const deflated = form === DEFLATED || form === DEFLATED_UNCHECKED;
   const payload = deflated ? inflated(body, length) : body;
   if (payload?.length !== length) return undefined;
+  return recordsOf(payload, count, place.base);
+}
+
+/** The records of a payload, from offset `base` on; undefined if it is damaged. Their bytes are a view. */
+export function recordsOf(
+  payload: Uint8Array,
+  count: number,
+  base: number,
+): RecordBatch | undefined {
   const offsets = new Float64Array(count);
   const positions = new Int32Array(4 * count);
   const lengths = new Int32Array(aligned(payload, 8 * count, 16 * count));
-  for (let i = 0; i < count; i++) offsets[i] = place.base + i;
+  for (let i = 0; i < count; i++) offsets[i] = base + i;
   let end = 0;
   for (let i = 0; i < 2 * count; i++) {
     if (lengths[i] < 0) return undefined;
@@ -204,7 +215,8 @@ export function decodeBatch(
   const bytes = payload.subarray(16 * count);
   if (end !== bytes.length) return undefined;
   const timestamps = new Float64Array(aligned(payload, 0, 8 * count));
-  return { count, offsets, timestamps, positions, bytes, next: place.next };
+  const next = base + count;
+  return { count, offsets, timestamps, positions, bytes, next };
 }
 
 function inflated(

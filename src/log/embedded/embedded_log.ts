@@ -14,6 +14,7 @@ import {
   type EncodedBatch,
   encodeRecords,
   joinBatches,
+  recordsOf,
 } from "./batch_codec.ts";
 import {
   LOG_SCHEMA,
@@ -43,6 +44,8 @@ import { readEach, tailByNews } from "../log.ts";
 import { batchTail, emptyBatch, type RecordBatch } from "../record_batch.ts";
 import { Sqlite } from "../../base/sqlite/sqlite.ts";
 
+/** Largest batch that is kept in memory for readers of the same connection, bytes. */
+const KEPT_BYTES_MAX = 1 << 16;
 /** How long a loop without news waits before it asks again whether it is done, in milliseconds. */
 const IDLE_MS = 50;
 
@@ -80,6 +83,16 @@ interface Encoded {
   readonly count: number;
 }
 
+/** A batch in memory: the payload of its blob. */
+interface Kept {
+  readonly base: number;
+  readonly count: number;
+  readonly payload: Uint8Array;
+}
+
+/** Blobs in a transaction that is not committed yet. */
+type Added = Encoded & { readonly base: number };
+
 /** The log of one data folder. */
 export class EmbeddedLog implements Log {
   readonly #sqlite: Sqlite;
@@ -91,6 +104,8 @@ export class EmbeddedLog implements Log {
   #seenVersion = -1;
   /** Ends of partitions, by topic, that hold as long as no other connection has written. */
   readonly #ends = new Map<number, number[]>();
+  /** What this connection has appended last to partitions, by topic; holds as long as #ends. */
+  readonly #newest = new Map<number, (Kept | undefined)[]>();
   #toldNews = 0;
 
   /** Opens the log, making an empty one if there is none; throws ConfigError for a file of another version, LogError if it cannot be read. */
@@ -233,6 +248,11 @@ export class EmbeddedLog implements Log {
     if (this.#ends.get(found.id)?.[partition] === offset && offset > 0) {
       return emptyBatch(offset);
     }
+    const kept = this.#newest.get(found.id)?.[partition];
+    const records = kept?.base === offset
+      ? recordsOf(kept.payload, kept.count, offset)
+      : undefined;
+    if (records) return records;
     const { name } = found.spec;
     return await this.#sqlite.snapshot(() => {
       const state = this.#tables.state(found, partition);
@@ -302,7 +322,7 @@ export class EmbeddedLog implements Log {
       append: async (appends) => {
         const encoded = await this.#encode(appends);
         return await this.#write(
-          () => {
+          (added) => {
             if (this.#tables.epoch(id) !== epoch) {
               throw new LogError(
                 `producer ${id} has been replaced by a newer one; stop one of ` +
@@ -310,7 +330,7 @@ export class EmbeddedLog implements Log {
                 { isFenced: true },
               );
             }
-            return this.#append(encoded);
+            return this.#append(encoded, added);
           },
           `appending to ${placesOf(encoded)}`,
           encoded,
@@ -325,7 +345,7 @@ export class EmbeddedLog implements Log {
       append: async (appends) => {
         const encoded = await this.#encode(appends);
         return await this.#write(
-          () => this.#append(encoded),
+          (added) => this.#append(encoded, added),
           `appending to ${placesOf(encoded)}`,
           encoded,
         );
@@ -450,7 +470,7 @@ export class EmbeddedLog implements Log {
       encoded.push(await this.#encode(step.appends));
     }
     await this.#write(
-      () => {
+      (added) => {
         for (const [i, { partition, from, step }] of steps.entries()) {
           const before = this.#tables.commitAt(group, found, partition);
           const stands = before?.offset ?? 0;
@@ -461,7 +481,7 @@ export class EmbeddedLog implements Log {
                 `stop one of the two`,
             );
           }
-          this.#append(encoded[i]);
+          this.#append(encoded[i], added);
           const commit = { offset: step.next, metadata: step.metadata };
           this.#tables.setCommit(group, found, partition, commit, before);
         }
@@ -500,7 +520,7 @@ export class EmbeddedLog implements Log {
     const version = Number(this.#dataVersion.get()?.data_version);
     if (version === this.#seenVersion) return;
     this.#seenVersion = version;
-    this.#ends.clear();
+    this.#forget();
     this.#news.add();
   }
 
@@ -516,6 +536,22 @@ export class EmbeddedLog implements Log {
     this.#sqlite.close();
   }
 
+  #forget(): void {
+    this.#ends.clear();
+    this.#newest.clear();
+  }
+
+  /** Notes what was committed, and keeps a small batch for the next stage, which may have the same connection. */
+  #keep({ topic, partition, base, count, blobs }: Added): void {
+    this.#endsAt(topic, partition, base + count);
+    const { id, spec: { compacted } } = topic;
+    const [{ payload }] = blobs;
+    const keeps = !compacted && payload.length <= KEPT_BYTES_MAX;
+    const newest = this.#newest.get(id) ?? [];
+    newest[partition] = keeps ? { base, count, payload } : undefined;
+    this.#newest.set(id, newest);
+  }
+
   #endsAt(topic: Topic, partition: number, end: number): void {
     const ends = this.#ends.get(topic.id) ?? [];
     ends[partition] = end;
@@ -523,17 +559,22 @@ export class EmbeddedLog implements Log {
   }
 
   async #write<T>(
-    body: () => T,
+    body: (added: Added[]) => T,
     doing: string,
     appended: readonly Encoded[] = [],
   ): Promise<T> {
+    const added: Added[] = [];
     const result = await this.#sqlite.transaction(
-      () => this.#tables.changing(body),
+      () => {
+        added.length = 0;
+        return this.#tables.changing(() => body(added));
+      },
       doing,
     ).catch((error) => {
-      this.#ends.clear(); // nothing of it may be there
+      this.#forget(); // nothing of it may be there
       throw error;
     });
+    for (const batch of added) this.#keep(batch);
     // The file's version counts other connections only.
     this.#news.add(topicsOf(appended));
     return result;
@@ -556,12 +597,12 @@ export class EmbeddedLog implements Log {
     return encoded;
   }
 
-  /** Appends; returns where the records are. */
-  #append(appends: readonly Encoded[]): OffsetRun[][] {
+  /** Appends, which counts once it is committed; returns where the records are. */
+  #append(appends: readonly Encoded[], added: Added[]): OffsetRun[][] {
     return appends.map(({ topic, partition, blobs, count }) => {
       if (count === 0) return [];
       const first = this.#tables.append(topic, partition, blobs);
-      this.#endsAt(topic, partition, first + count);
+      added.push({ topic, partition, base: first, count, blobs });
       return [{ first, count }];
     });
   }

@@ -513,3 +513,41 @@ testWriting(
     assert.deepEqual(errors.flat(), []);
   },
 );
+
+testWriting(
+  "a connection reads what it has just appended as others read it",
+  async () => {
+    await using folder = temporaryFolder();
+    const path = join(folder.path, "log.db");
+    await using log = openAt(path);
+    await using other = openAt(path);
+    await log.createTopics([{ name: "t", partitions: 2, compacted: false }]);
+    const ours = await log.producer("p");
+    const theirs = await other.appender();
+    const sizes = [1, 3, 40, 2000, 1, 5000, 2, 1, 1];
+    const starts = [0, 0];
+    for (const [i, size] of sizes.entries()) {
+      const partition = i % 2;
+      const values = Array.from({ length: size }, (_, n) => `${i} ${n} é`);
+      const producer = i % 4 === 3 ? theirs : ours;
+      await producer.append([appendOf("t", partition, values)]);
+      for (const from of [starts[partition], starts[partition] + 1]) {
+        const own = await log.read("t", partition, from, READ_LIMIT);
+        assert.deepEqual(
+          own,
+          await other.read("t", partition, from, READ_LIMIT),
+        );
+        assert.equal(own.count, size - (from - starts[partition]));
+        // The reader may do with it what it wants.
+        own.offsets.fill(-1);
+        own.positions.fill(-1);
+      }
+      starts[partition] += size;
+    }
+    const newer = await other.producer("p");
+    await newer.append([appendOf("t", 0, ["theirs"])]);
+    await assert.rejects(ours.append([appendOf("t", 0, ["ours"])]), LogError);
+    const last = await log.read("t", 0, starts[0], READ_LIMIT);
+    assert.deepEqual(valuesOf(last), ["theirs"]);
+  },
+);
