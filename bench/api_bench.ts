@@ -4,7 +4,7 @@
  * payment with the same text through the same generator.
  *
  *   deno task bench:api [--rate=200] [--seconds=60] [--warmup=15] [--fixed]
- *                       [--connections=256] [--lines] [--servers]
+ *                       [--connections=480] [--lines] [--servers]
  *   deno task bench:api --overload [--rate=N] [--limit-ms=10]
  *
  * --servers adds a real Kafka and a real Cassandra. --lines prints every
@@ -56,7 +56,7 @@ const FLAGS = {
   rate: 0,
   seconds: 60,
   warmup: 15,
-  connections: 256,
+  connections: 480,
   fixed: false,
   lines: false,
   overload: false,

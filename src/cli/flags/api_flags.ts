@@ -28,7 +28,7 @@ const PENDING_MAX = 1e6;
 const DEADLINE_SECONDS = 5;
 
 /** How many payments may wait for their decision at once by default. */
-const PENDING = 1000;
+const PENDING = 250;
 
 /** The flags of the API. */
 export const API_FLAGS = {
