@@ -14,7 +14,7 @@ export interface AnswerLimits {
   readonly unstored: number;
 }
 
-const LIMITS: AnswerLimits = { kept: 20_000, unstored: 200_000 };
+const LIMITS: AnswerLimits = { kept: 5000, unstored: 200_000 };
 
 /** The newest answers, by TRANSACTION_ID. */
 export class KnownAnswers {
