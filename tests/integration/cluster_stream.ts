@@ -6,11 +6,15 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { type LogSettings, openLog } from "../../src/log/open_log.ts";
-import type { Log } from "../../src/log/log.ts";
+import { type Log, READ_LIMIT } from "../../src/log/log.ts";
 import { Control } from "../../src/stream/control.ts";
 import { parseCommit, type StageCounters } from "../../src/stream/commit.ts";
 import { readStatus, type StreamStatus } from "../../src/stream/status.ts";
-import { CONTROL_TOPIC, PIPELINE } from "../../src/stream/topics.ts";
+import {
+  CONTROL_TOPIC,
+  PIPELINE,
+  TRANSACTION_TOPIC,
+} from "../../src/stream/topics.ts";
 import type { CassandraServer } from "../services/cassandra_server.ts";
 import type { KafkaServer } from "../services/kafka_server.ts";
 import {
@@ -50,6 +54,8 @@ export const STAGES: readonly Stage[] = PIPELINE.slice(0, 2);
 export const ALL: readonly number[] = [0, 1, 2, 3];
 
 const POLL_MS = 50;
+/** How often a pause between two transactions is tried. */
+const PAUSES_MAX = 200;
 
 let streams = 0;
 
@@ -131,6 +137,40 @@ export class ClusterStream implements AsyncDisposable {
   /** Another client's connection to the same log. */
   connect(): Promise<Log> {
     return openLog(this.#settings, () => {});
+  }
+
+  /**
+   * Stops the producer's process (SIGSTOP) between two transactions: readers
+   * would wait for the end of one that is open, as long as it may take.
+   */
+  async pause(producer: RoleProcess): Promise<void> {
+    for (let tried = 0; tried < PAUSES_MAX; tried++) {
+      producer.pause();
+      // What has been sent before still arrives.
+      await delay(POLL_MS);
+      if (await this.#isSettled()) return;
+      producer.resume();
+      await delay(tried % 10);
+    }
+    assert.fail(`a transaction was open at each of ${PAUSES_MAX} pauses`);
+  }
+
+  /** Whether the producer has no transaction open. */
+  async #isSettled(): Promise<boolean> {
+    for (const topic of [TRANSACTION_TOPIC, CONTROL_TOPIC]) {
+      const ends = await this.log.endOffsets(topic) ?? [];
+      for (const [partition, end] of ends.entries()) {
+        if (end === 0) continue;
+        const { next } = await this.log.read(
+          topic,
+          partition,
+          end - 1,
+          READ_LIMIT,
+        );
+        if (next < end) return false;
+      }
+    }
+    return true;
   }
 
   /** Starts roles (comma list) as one process; `flags` besides the stream's. */

@@ -212,7 +212,7 @@ testServing(
     const producer = stream.start("producer", "--rate=3000");
     const roles = ["processor", "writer"].map((role) => stream.start(role));
     await midway(stream);
-    producer.pause();
+    await stream.pause(producer);
     await using client = await stream.connect();
     const injected: { partition: number; poisons: Poison[] }[] = [];
     for (const partition of [0, 3]) {
@@ -322,7 +322,7 @@ testServing(
       stream.start(role, dedupe)
     );
     await midway(stream);
-    producer.pause();
+    await stream.pause(producer);
     const first = await repeatLastDays(client);
     assert.ok(first > 5 * 400, `only ${first} payments in five days`);
     producer.resume();

@@ -52,7 +52,7 @@ testServing(
           return terminal.counters.emitted >= wanted;
         });
         const killed = processor.kill();
-        producer.pause();
+        await stream.pause(producer);
         await killed;
         const restored = processor.said("partition restored");
         if (restored.some(({ fromOffset }) => Number(fromOffset) > 0)) {
@@ -98,7 +98,7 @@ testServing(
           ),
       );
       victim.pause();
-      producer.pause();
+      await stream.pause(producer);
       successor = stream.start("processor");
       await stream.until(
         "the second processor with all partitions",
@@ -152,7 +152,7 @@ testServing(
     await stream.waitFor("a part of the rows", ({ stages: [, terminal] }) => {
       return terminal.counters.emitted > rows / 8;
     });
-    producer.pause();
+    await stream.pause(producer);
     const second = stream.start("processor", PATIENT);
     const share = (processor: RoleProcess) =>
       STAGES.map(({ group }) => processor.assigned(group));
@@ -166,7 +166,7 @@ testServing(
     }
     producer.resume();
     await allGrow(stream, "rows by both processors");
-    producer.pause();
+    await stream.pause(producer);
     const { code, tookMs } = await second.stop();
     assert.equal(code, 0);
     assert.ok(tookMs < STOP_MS_MAX, `it took ${Math.round(tookMs)} ms`);
