@@ -10,12 +10,18 @@ const SETTLED_MS = 2000;
 export class FileWatch {
   /** Its path. */
   readonly path: string;
+  #isMissing = false;
   #next = -Infinity;
   #seen = "";
 
   /** Watches the file of that path, which counts as changed at first. */
   constructor(path: string) {
     this.path = path;
+  }
+
+  /** Whether the last check did not find it. */
+  get isMissing(): boolean {
+    return this.#isMissing;
   }
 
   /** Whether it has changed; checks only if that is due. A missing file counts as unchanged. */
@@ -26,8 +32,10 @@ export class FileWatch {
     try {
       info = await Deno.stat(this.path);
     } catch {
+      this.#isMissing = true;
       return false;
     }
+    this.#isMissing = false;
     const changed = info.mtime?.getTime() ?? 0;
     const fresh = Date.now() - changed < SETTLED_MS ? Date.now() : 0;
     const seen = `${changed} ${info.size} ${info.ino} ${fresh}`;

@@ -59,7 +59,7 @@ const MAKE_WAY_MS = 40;
 const LOOK_MS = 5;
 
 const BLOCK_BYTES = 16 * 1024;
-/** At the end, answers that have begun get so long. */
+/** At the end, answers get so long. */
 const LAST_MS = 500;
 
 /** A connection and the one to the server that belongs to it. */
@@ -128,12 +128,14 @@ export class Gate implements AsyncDisposable {
     }
   }
 
-  /** Lets nobody in any more, finishes answers that have begun, and closes what is open. */
+  /** Lets nobody in any more, answers who is in and has asked, and closes what is open. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#options.listener.close();
-    const finished = this.#server.shutdown();
     const last = setTimeout(() => this.#endAll(), LAST_MS);
-    await Promise.all([finished, this.#accepting]);
+    // The server would close connections whose requests it has not read yet.
+    const latest = performance.now() + LOOK_MS;
+    do await REAL_CLOCK.sleep(LOOK_MS); while (this.#isAsked(latest));
+    await Promise.all([this.#server.shutdown(), this.#accepting]);
     clearTimeout(last);
     clearInterval(this.#sweeping);
     this.#endAll();
@@ -148,6 +150,14 @@ export class Gate implements AsyncDisposable {
     return new Response("this is not the address of this service\n", {
       status: 421,
     });
+  }
+
+  /** Whether a visitor waits for an answer since before that, or has just come. */
+  #isAsked(latest: number): boolean {
+    for (const { isAsking, since, server } of this.#passages) {
+      if (isAsking && since < latest || !server) return true;
+    }
+    return false;
   }
 
   #endAll(): void {

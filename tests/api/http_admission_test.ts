@@ -74,7 +74,13 @@ Deno.test("a file of tokens that changes counts at once", async () => {
   Deno.writeTextFileSync(path, "broken");
   await changed(() => logger.lines.length > 0);
   assert.match(logger.lines[0], /the tokens of before still count.*:1: /);
+  Deno.removeSync(path);
+  await changed(() => logger.lines.at(-1)?.includes("no such file") === true);
   assert.equal(nameOf(second.token), "second");
+  const warnings = logger.lines.length;
+  Deno.writeTextFileSync(path, first.line);
+  await changed(() => nameOf(first.token) === "first");
+  assert.equal(logger.lines.length, warnings);
 });
 
 Deno.test("a bad file of tokens is refused with the line", () => {
@@ -133,6 +139,7 @@ Deno.test("pages of other origins and foreign names are refused", async () => {
       [{ origin: "null" }, 403],
       [{ host: "evil.example:8090" }, 403],
       [{ host: "evil.example", origin: "http://evil.example" }, 403],
+      [{ host: "127.0.0.1:99999" }, 400],
       [{ host: "localhost:8090" }, 200],
       [{ host: "[::1]:8090" }, 200],
       [{ host: "127.0.0.1:8090", origin: "http://127.0.0.1:8090" }, 200],

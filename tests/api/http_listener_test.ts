@@ -30,6 +30,19 @@ Deno.test("the API answers over plain HTTP, also to many at once", async () => {
   assert.deepEqual(new Set(statuses), new Set([200]));
 });
 
+Deno.test("HEAD gets the headers of GET, also the length, and no body", async () => {
+  await using listener = await listening();
+  for (const path of ["/healthz", "/v1/rules", "/nothing"]) {
+    const url = `${listener.address}${path}`;
+    const got = await fetch(url);
+    const { byteLength } = await got.arrayBuffer();
+    const asked = await fetch(url, { method: "HEAD" });
+    assert.equal(asked.status, got.status);
+    assert.equal(asked.headers.get("content-length"), String(byteLength));
+    assert.equal(await asked.text(), "");
+  }
+});
+
 Deno.test("answers say how long an idle connection is kept", async () => {
   await using listener = await listening();
   for (const path of ["/healthz", "/v1/score", "/nothing"]) {

@@ -63,6 +63,8 @@ Deno.test("unknown paths get 404, other methods 405 with Allow", async () => {
     assert.equal((await response.json()).type, "/problems/method-not-allowed");
   }
   assert.equal((await ask("/healthz", { method: "HEAD" })).status, 200);
+  const { headers } = await ask("/v1/score", { method: "HEAD" });
+  assert.equal(headers.get("allow"), "POST");
 });
 
 Deno.test("parameters are checked before the stream is asked", async () => {

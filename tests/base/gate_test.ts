@@ -101,6 +101,22 @@ Deno.test("a request that comes just before its connection would be closed is an
   assert.match(await readToEnd(connection), /late$/);
 });
 
+Deno.test("who is in and has asked when a gate closes is still answered", async () => {
+  const served = openGate({ connectionsMax: 100, perAddressMax: 100 });
+  const connections = await Promise.all(
+    Array.from({ length: 50 }, () => served.connect()),
+  );
+  await until(() => served.gate.connections === 50);
+  for (const connection of connections) {
+    await connection.write(TEXT.encode(`${HEAD}Connection: close\r\n\r\n`));
+  }
+  const closed = served[Symbol.asyncDispose]();
+  for (const answer of await Promise.all(connections.map(readToEnd))) {
+    assert.match(answer, /^HTTP\/1.1 200/);
+  }
+  await closed;
+});
+
 Deno.test("a reader that does not read is closed, one that reads is not", async () => {
   const block = new Uint8Array(65_536);
   await using served = openGate({

@@ -326,6 +326,10 @@ testRunning(
         ["--api-port=0", "--api-tls-cert=none", "--api-tls-key=none"],
         /--api-tls-cert: cannot read none/,
       ],
+      [
+        ["--api-port=0", `--api-tokens=${at("p.csv")}`],
+        /p\.csv:1: a line must be a name, its scopes/,
+      ],
     ];
     try {
       for (const [i, [args, message]] of cases.entries()) {

@@ -126,6 +126,7 @@ testRunning(
         mode: 0o755,
       });
     write("dirname", 'echo "${2%/*}"');
+    write("sed", 'read -r line; echo "$line"');
     const run = async () => {
       const { code, stdout, stderr } = await new Deno.Command("/bin/sh", {
         args: [`${path}/fraudstream`, "--version"],
@@ -148,13 +149,61 @@ testRunning(
       1,
       `fraudstream: Deno is not installed; run 'npm install' in ${path} once\n`,
     ]);
-    const started = [0, "npx deno task --quiet start --version\n"];
+    const started = [
+      0,
+      "npx --package=deno -c exec deno task --quiet start '--version'\n",
+    ];
     write("npm", "echo null");
     assert.deepEqual(await run(), started);
     write("npm", "echo false");
     Deno.mkdirSync(`${path}/node_modules/.bin`, { recursive: true });
     Deno.writeTextFileSync(`${path}/node_modules/.bin/deno`, "");
     assert.deepEqual(await run(), started);
+  },
+);
+
+testRunning(
+  "./fraudstream by npx hands on its words and signals",
+  async () => {
+    await using folder = temporaryFolder();
+    const { path } = folder;
+    Deno.mkdirSync(`${path}/bin`);
+    Deno.mkdirSync(`${path}/package`);
+    Deno.copyFileSync(`${ROOT}fraudstream`, `${path}/fraudstream`);
+    const write = (name: string, lines: string) =>
+      Deno.writeTextFileSync(`${path}/${name}`, `#!/bin/sh\n${lines}\n`, {
+        mode: 0o755,
+      });
+    write("bin/npm", "echo null");
+    // It hands signals on to the shell that it starts, as npx does.
+    write(
+      "bin/npx",
+      `PATH=${path}/package:$PATH sh -c "$3" & child=$!\n` +
+        "trap 'kill $child' TERM\nwait $child; wait $child",
+    );
+    write(
+      "package/deno",
+      "trap 'kill $!; echo stopped; exit 3' TERM\n" +
+        "sleep 20 >/dev/null & printf '<%s>' \"$@\"; echo; wait",
+    );
+    const words = ["run", "--role=a  b", "it's 'so'", '"$HOME"', "", "\\"];
+    const child = new Deno.Command(`${path}/fraudstream`, {
+      args: words,
+      clearEnv: true,
+      env: { PATH: `${path}/bin:/usr/bin:/bin` },
+      stdout: "piped",
+    }).spawn();
+    let shown = "";
+    for await (
+      const text of child.stdout.pipeThrough(new TextDecoderStream())
+    ) {
+      if (shown === "") child.kill("SIGTERM");
+      shown += text;
+    }
+    const given = ["task", "--quiet", "start", ...words];
+    const line = given.map((word) => `<${word}>`).join("");
+    assert.equal(shown, `${line}\nstopped\n`);
+    assert.equal((await child.status).code, 3);
   },
 );
 

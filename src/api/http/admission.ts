@@ -32,9 +32,15 @@ export class Admission {
     this.#scheme = tls === undefined ? "http" : "https";
   }
 
-  /** Refuses requests under a foreign name and from browser pages that are not allowed. Throws Problem. */
+  /** Refuses requests under no name or a foreign one, and from browser pages that are not allowed. Throws Problem. */
   checkSource({ headers }: Request): void {
     const host = headers.get("host") ?? "";
+    if (host !== "" && !URL.canParse(`http://${host}`)) {
+      throw new Problem(
+        "bad-request",
+        "the header Host must be a name or an address, perhaps with a port",
+      );
+    }
     const name = host.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
     if (this.#tokens === undefined && host !== "" && !isLoopback(name)) {
       throw new Problem(

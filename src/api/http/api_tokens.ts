@@ -140,12 +140,13 @@ export class ApiTokens {
   readonly #watch: FileWatch;
   readonly #logger: Logger;
   #tokens: readonly ApiToken[];
+  #isGone = false;
 
   /** Reads the file. Throws ConfigError for a file that has no tokens, DataError where it cannot be read. */
   constructor(path: string, logger: Logger) {
     this.#watch = new FileWatch(path);
     this.#logger = logger;
-    this.#tokens = readTokens(path);
+    this.#tokens = readApiTokens(path);
   }
 
   /**
@@ -153,9 +154,12 @@ export class ApiTokens {
    * read any more stay as they were, and a warning says so.
    */
   async refresh(): Promise<void> {
-    if (!await this.#watch.hasChanged()) return;
+    const hasChanged = await this.#watch.hasChanged();
+    const wasGone = this.#isGone;
+    this.#isGone = this.#watch.isMissing;
+    if (!hasChanged && this.#isGone === wasGone) return;
     try {
-      this.#tokens = readTokens(this.#watch.path);
+      this.#tokens = readApiTokens(this.#watch.path);
     } catch (error) {
       this.#logger.warn(
         "the file of tokens cannot be read; the tokens of before still count",
@@ -179,7 +183,8 @@ export class ApiTokens {
   }
 }
 
-function readTokens(path: string): ApiToken[] {
+/** The tokens of a file. Throws ConfigError for a file that has none, DataError where it cannot be read. */
+export function readApiTokens(path: string): ApiToken[] {
   const bytes = readWholeFile(path, FILE_BYTES_MAX);
   return parseApiTokens(new TextDecoder().decode(bytes), path);
 }

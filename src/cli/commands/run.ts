@@ -8,6 +8,7 @@ import {
 } from "../../dashboard/dashboard.ts";
 import { listenPage } from "../../dashboard/server/page_listener.ts";
 import { requireApiPort } from "../../api/http/api_listener.ts";
+import { readApiTokens } from "../../api/http/api_tokens.ts";
 import { requireApiOrigin } from "../../api/api_origin.ts";
 import { ConfigError, DataError, LogError } from "../../base/error.ts";
 import { type Pace, type Role, type RunSettings } from "../../roles/role.ts";
@@ -529,7 +530,7 @@ async function begin(
       followed,
     });
     const { settings, roles } = read;
-    if (!found) await requireFreePorts(settings, readPage(options));
+    if (!found) await requireServable(settings, readPage(options));
     const opened = await Stream.open({ settings, roles, logger, signal });
     const { noModel, role } = options;
     const isAll = role?.roles === undefined;
@@ -579,14 +580,17 @@ async function begin(
   }
 }
 
-/** Throws ConfigError if the API or the page that a run is to have cannot listen: before a stream is made for it. */
-async function requireFreePorts(
+/** Throws an error if the API or the page that a run is to have cannot be served: before a stream is made for it. */
+async function requireServable(
   { api }: RunSettings,
   page: WantedPage | undefined,
 ): Promise<void> {
   // Both at once, since they may name the same port.
   using _page = page?.required ? listenPage(page) : undefined;
-  if (api) await requireApiPort(api.served);
+  if (!api) return;
+  await requireApiPort(api.served);
+  const { tokensFile } = api.served;
+  if (tokensFile !== undefined) readApiTokens(tokensFile);
 }
 
 /** The stream that a run is to follow. */
