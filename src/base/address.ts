@@ -12,6 +12,10 @@ export function addressOf(
   port: number,
   scheme: "http" | "https" = "http",
 ): string {
-  const shown = host.includes(":") ? `[${host}]` : host;
-  return `${scheme}://${shown}:${port}`;
+  return `${scheme}://${writtenHost(host)}:${port}`;
+}
+
+/** A host as addresses and permissions have it: that of IPv6 in brackets. */
+export function writtenHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }

@@ -1,5 +1,5 @@
 /** Where the API listens: a gate with plain HTTP or TLS before its application. */
-import { addressOf } from "../../base/address.ts";
+import { addressOf, writtenHost } from "../../base/address.ts";
 import { ConfigError } from "../../base/error.ts";
 import { Gate, SERVER_HOST } from "../../base/gate.ts";
 import { type AddressedListener, listenTls } from "../../base/tls_listener.ts";
@@ -90,7 +90,7 @@ function refusal(error: Error, host: string, port: number): string {
   }
   if (error instanceof Deno.errors.NotCapable) {
     return `the API may not listen at ${host}:${port}: add ` +
-      `--allow-net=${host},${SERVER_HOST} before main.ts`;
+      `--allow-net=${writtenHost(host)},${SERVER_HOST} before main.ts`;
   }
   return `the API cannot listen at ${host}:${port} (${error.message}); check ` +
     "--api-host, --api-port and the files of --api-tls-cert and --api-tls-key";

@@ -1,4 +1,5 @@
 /** Where the page listens. */
+import { writtenHost } from "../../base/address.ts";
 import { ConfigError } from "../../base/error.ts";
 import { SERVER_HOST } from "../../base/gate.ts";
 import { type PageSettings, portsToTry } from "./exposure.ts";
@@ -14,7 +15,9 @@ export function listenPage({ host, port }: PageSettings): Deno.TcpListener {
       throw error instanceof Deno.errors.NotCapable
         ? new ConfigError(
           `the page may not listen at ${host}:${candidate}: add ` +
-            `--allow-net=${host},${SERVER_HOST} before main.ts, or leave the page out by ` +
+            `--allow-net=${
+              writtenHost(host)
+            },${SERVER_HOST} before main.ts, or leave the page out by ` +
             "--role=producer,processor,writer",
         )
         : new ConfigError(
