@@ -59,7 +59,9 @@ const MAKE_WAY_MS = 40;
 const LOOK_MS = 5;
 
 const BLOCK_BYTES = 16 * 1024;
-/** At the end, answers get so long. */
+/** At the end, requests that were sent before get so long to arrive. */
+const ARRIVAL_MS = 100;
+/** And answers so long. */
 const LAST_MS = 500;
 
 /** A connection and the one to the server that belongs to it. */
@@ -133,8 +135,9 @@ export class Gate implements AsyncDisposable {
     this.#options.listener.close();
     const last = setTimeout(() => this.#endAll(), LAST_MS);
     // The server would close connections whose requests it has not read yet.
-    const latest = performance.now() + LOOK_MS;
-    do await REAL_CLOCK.sleep(LOOK_MS); while (this.#isAsked(latest));
+    await REAL_CLOCK.sleep(ARRIVAL_MS);
+    const latest = performance.now();
+    while (this.#isAsked(latest)) await REAL_CLOCK.sleep(LOOK_MS);
     await Promise.all([this.#server.shutdown(), this.#accepting]);
     clearTimeout(last);
     clearInterval(this.#sweeping);
