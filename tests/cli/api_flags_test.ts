@@ -7,7 +7,7 @@ Deno.test("readApiFlags() makes an API where one is asked for", () => {
   assert.equal(served?.port, 8090);
   assert.equal(served?.host, "127.0.0.1");
   assert.equal(deadlineMs, 5000);
-  assert.equal(pendingMax, 1000);
+  assert.equal(pendingMax, 250);
   const asked = readApiFlags({
     apiPort: 0,
     apiHost: "0.0.0.0",
