@@ -2,7 +2,7 @@
 import { addressOf, writtenHost } from "../../base/address.ts";
 import { ConfigError } from "../../base/error.ts";
 import { Gate, SERVER_HOST } from "../../base/gate.ts";
-import { type AddressedListener, listenTls } from "../../base/tls_listener.ts";
+import type { AddressedListener } from "../../base/tls_listener.ts";
 import type { ApiServer } from "./api_server.ts";
 import type { ApiSettings } from "../../roles/api_settings.ts";
 
@@ -65,6 +65,8 @@ async function open(
     if (tls === undefined) return Deno.listen(at);
     const cert = pem(tls.cert, "--api-tls-cert");
     const key = pem(tls.key, "--api-tls-key");
+    // Loading node:tls takes 20 ms, which no other command should wait for.
+    const { listenTls } = await import("../../base/tls_listener.ts");
     return await listenTls({ ...at, cert, key });
   } catch (error) {
     if (error instanceof ConfigError) throw error;
