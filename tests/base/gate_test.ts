@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Gate, type GateOptions } from "../../src/base/gate.ts";
+import { endless, until, USUAL } from "./gates.ts";
 
 const TEXT = new TextEncoder();
 const HEAD = "GET / HTTP/1.1\r\nHost: x\r\n";
@@ -10,13 +11,7 @@ function openGate(over: Partial<GateOptions> = {}) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const gate = new Gate({
     listener,
-    fetch: async (request, address) => {
-      await request.text();
-      return new Response(address);
-    },
-    connectionsMax: 20,
-    perAddressMax: 10,
-    quietMs: 60_000,
+    ...USUAL,
     ...over,
   });
   const { port } = listener.addr;
@@ -36,10 +31,6 @@ async function readToEnd(connection: Deno.TcpConn): Promise<string> {
   } catch {
     return ""; // it was reset
   }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 Deno.test("requests and answers pass a gate, with the address of who asks", async () => {
@@ -118,18 +109,9 @@ Deno.test("who is in and has asked when a gate closes is still answered", async 
 });
 
 Deno.test("a reader that does not read is closed, one that reads is not", async () => {
-  const block = new Uint8Array(65_536);
   await using served = openGate({
     quietMs: 200,
-    fetch: () =>
-      new Response(
-        new ReadableStream({
-          async pull(controller) {
-            await new Promise((resolve) => setTimeout(resolve, 1));
-            controller.enqueue(block);
-          },
-        }),
-      ),
+    fetch: endless,
   });
   const idle = await served.connect();
   await idle.write(TEXT.encode(`${HEAD}\r\n`));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Gate, type GateOptions } from "../../src/base/gate.ts";
 import { listenTls } from "../../src/base/tls_listener.ts";
 import { selfSigned } from "../api/self_signed.ts";
+import { endless, until, USUAL } from "./gates.ts";
 
 const TEXT = new TextEncoder();
 const HEAD = "GET / HTTP/1.1\r\nHost: x\r\n";
@@ -15,13 +16,7 @@ async function openGate(over: Partial<GateOptions> = {}) {
   const listener = await listenTls(PLACE);
   const gate = new Gate({
     listener,
-    fetch: async (request, address) => {
-      await request.text();
-      return new Response(address);
-    },
-    connectionsMax: 20,
-    perAddressMax: 10,
-    quietMs: 60_000,
+    ...USUAL,
     ...over,
   });
   const { port } = listener.addr;
@@ -34,10 +29,6 @@ async function openGate(over: Partial<GateOptions> = {}) {
     connectPlainly: () => Deno.connect({ hostname, port }),
     [Symbol.asyncDispose]: () => gate[Symbol.asyncDispose](),
   };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** Reads so many bytes, or to the end. */
@@ -150,18 +141,9 @@ Deno.test({
 });
 
 Deno.test("a reader that does not read is closed", async () => {
-  const block = new Uint8Array(65_536);
   await using served = await openGate({
     quietMs: 200,
-    fetch: () =>
-      new Response(
-        new ReadableStream({
-          async pull(controller) {
-            await new Promise((resolve) => setTimeout(resolve, 1));
-            controller.enqueue(block);
-          },
-        }),
-      ),
+    fetch: endless,
   });
   const idle = await served.connect();
   await idle.write(TEXT.encode(`${HEAD}\r\n`));

@@ -91,22 +91,29 @@ async function untilOpen(port: number, process: RoleProcess): Promise<void> {
   }
 }
 
+/** Flags that reach Kafka under fresh names, and a keyspace of Cassandra. */
+async function connectionOf(keyspace: string): Promise<readonly string[]> {
+  const [settings, { address }] = await Promise.all([
+    freshSettings(),
+    sharedCassandra(),
+  ]);
+  return [
+    "--log=kafka",
+    `--brokers=${settings.brokers[0]}`,
+    `--topic-prefix=${settings.prefix}`,
+    "--store=cassandra",
+    `--contact-points=${address}`,
+    "--local-dc=datacenter1",
+    `--keyspace=${keyspace}`,
+  ];
+}
+
 testServing(
   "several APIs on Kafka and Cassandra: 504 without stages, one decision for all who ask, and none lost with a process that is killed",
   async () => {
-    const [settings, { address }] = await Promise.all([
-      freshSettings(),
-      sharedCassandra(),
-    ]);
     const connection = [
-      "--log=kafka",
-      `--brokers=${settings.brokers[0]}`,
-      `--topic-prefix=${settings.prefix}`,
+      ...await connectionOf("api_answers"),
       "--session-timeout=6s",
-      "--store=cassandra",
-      `--contact-points=${address}`,
-      "--local-dc=datacenter1",
-      "--keyspace=api_answers",
     ];
     const api = (port: number) =>
       new RoleProcess(`api at ${port}`, [
@@ -180,19 +187,7 @@ testServing(
 testServing(
   "the API with all roles in one process on Kafka and Cassandra: ready means answered, with features on request",
   async () => {
-    const [settings, { address }] = await Promise.all([
-      freshSettings(),
-      sharedCassandra(),
-    ]);
-    const connection = [
-      "--log=kafka",
-      `--brokers=${settings.brokers[0]}`,
-      `--topic-prefix=${settings.prefix}`,
-      "--store=cassandra",
-      `--contact-points=${address}`,
-      "--local-dc=datacenter1",
-      "--keyspace=api_one",
-    ];
+    const connection = await connectionOf("api_one");
     const port = freePort();
     await using all = new RoleProcess("all in one", [
       ...["run", "--role=api,processor,scorer,writer,labels", ...connection],
