@@ -35,7 +35,7 @@ import type { StreamContext } from "../stream/stream_context.ts";
 import { SINK_TOPIC } from "../stream/topics.ts";
 import { type Answer, answerOf, coreOf } from "./answer.ts";
 import { KnownAnswers } from "./known_answers.ts";
-import { Problem } from "./problem.ts";
+import { Problem, unknownOutcome } from "./problem.ts";
 
 /** Payments of one group at most. */
 const GROUP_MAX = 512;
@@ -497,10 +497,7 @@ export class AnswerDesk {
       if (waiter.askedAt > latest) return;
       this.counters.late++;
       const { entry } = waiter;
-      this.#fail(
-        waiter,
-        new Problem("unknown", "unknown, ask again", { retryAfter: 1 }),
-      );
+      this.#fail(waiter, unknownOutcome());
       entry?.waiters.delete(waiter);
       if (entry?.waiters.size === 0) this.#leaveAlone(entry);
     }

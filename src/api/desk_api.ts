@@ -25,12 +25,13 @@ import { Problem } from "./problem.ts";
 import { LabelRequests } from "./label_requests.ts";
 import { ResourceRequests } from "./resource_requests.ts";
 import { RuleRequests } from "./rule_requests.ts";
-import type {
-  ApiMetric,
-  BodyFormat,
-  ScoreAnswer,
-  StreamApi,
-  VersionedAnswer,
+import {
+  type ApiMetric,
+  type BodyFormat,
+  counter,
+  type ScoreAnswer,
+  type StreamApi,
+  type VersionedAnswer,
 } from "./stream_api.ts";
 
 /** Payments of one append. */
@@ -201,15 +202,9 @@ export class DeskApi implements StreamApi {
   }
 
   metrics(): Promise<readonly ApiMetric[]> {
-    return Promise.resolve(this.#metrics());
-  }
-
-  #metrics(): readonly ApiMetric[] {
     const { desk, known } = this.#options;
     const { counters } = desk;
-    const counter = (name: string, value: number, help: string) =>
-      ({ name, kind: "counter", help, value }) as const;
-    return [
+    return Promise.resolve([
       counter("decided_total", counters.decided, "Payments decided about"),
       counter(
         "repeated_total",
@@ -244,7 +239,7 @@ export class DeskApi implements StreamApi {
         help: "Answers in memory",
         value: known.size,
       },
-    ];
+    ]);
   }
 
   #requireOpen(): void {

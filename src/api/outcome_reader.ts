@@ -84,14 +84,12 @@ export class OutcomeReader {
     const [letter] = letters.endOffsets;
     places.push({ topic: DEAD_LETTER_TOPIC, partition: 0, offset: letter });
     this.#behind = places.length;
-    const parts = places.map((place) => (signal: AbortSignal) =>
-      this.#follow(place, signal)
-    );
-    parts.push((signal) => this.#forget(signal));
-    await runTogether(
-      { signal },
-      parts.map((part) => ({ signal }) => part(signal)),
-    );
+    await runTogether({ signal }, [
+      ...places.map((place) => ({ signal }: { signal: AbortSignal }) =>
+        this.#follow(place, signal)
+      ),
+      ({ signal }) => this.#forget(signal),
+    ]);
   }
 
   /** Takes what comes in a partition. */

@@ -66,3 +66,8 @@ export class Problem extends Error {
     this.retryAfter = retryAfter;
   }
 }
+
+/** The problem of a request whose deadline has passed without an answer. */
+export function unknownOutcome(): Problem {
+  return new Problem("unknown", "unknown, ask again", { retryAfter: 1 });
+}

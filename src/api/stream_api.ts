@@ -85,3 +85,8 @@ export interface ApiMetric {
   /** Its value. */
   readonly value: number;
 }
+
+/** A number that only grows. */
+export function counter(name: string, value: number, help: string): ApiMetric {
+  return { name, kind: "counter", help, value };
+}

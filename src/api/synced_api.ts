@@ -3,9 +3,10 @@
  * payment leaves, the log is synced. Answers that are ready while a sync runs
  * share the next one.
  */
+import { unlessLate } from "../base/unless_stopped.ts";
 import type { LogSync } from "../log/log.ts";
-import { Problem } from "./problem.ts";
-import type { ApiMetric, StreamApi } from "./stream_api.ts";
+import { unknownOutcome } from "./problem.ts";
+import { counter, type StreamApi } from "./stream_api.ts";
 
 /** The methods of a stream that have to do with syncs. */
 export type SyncedMethods = Pick<StreamApi, "score" | "metrics">;
@@ -21,7 +22,8 @@ export function syncedApi(
       const asked = performance.now();
       const answer = await api.score(body, withFeatures);
       const decided = performance.now();
-      await inTime(log.sync(), asked + deadlineMs - decided);
+      const leftMs = asked + deadlineMs - decided;
+      await unlessLate(log.sync(), leftMs, unknownOutcome);
       if (answer.waitedMs + answer.decidedMs === 0) return answer;
       const syncMs = performance.now() - decided;
       return { ...answer, decidedMs: answer.decidedMs + syncMs };
@@ -40,23 +42,4 @@ export function syncedApi(
       ];
     },
   };
-}
-
-/** Waits for a sync so long. Throws Problem if it takes longer. */
-async function inTime(sync: Promise<void>, leftMs: number): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const late = setTimeout(
-    () =>
-      reject(new Problem("unknown", "unknown, ask again", { retryAfter: 1 })),
-    Math.max(0, leftMs),
-  );
-  try {
-    await Promise.race([sync, promise]);
-  } finally {
-    clearTimeout(late);
-  }
-}
-
-function counter(name: string, value: number, help: string): ApiMetric {
-  return { name, kind: "counter", help, value };
 }
